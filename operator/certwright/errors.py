@@ -11,8 +11,8 @@ call. The reconciler turns the class into a wait and a condition; nothing else i
     ├── InvalidSpec        until the spec, or an object it refers to, changes
     └── Terminal           a person must act; looked at again rarely
 
-`reason` is a CamelCase word for a condition. `message` is for a person: it names the object or field, says what is wrong
-and what to do. Neither ever holds a key or a credential.
+`reason` is a CamelCase word for a condition. `message` is for a person: it names the object or field, says what is
+wrong and what to do. Neither ever holds a key or a credential.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Certificate as the operator sees it: its spec with defaults filled in, and the parts of its status that are read back."""
+"""A Certificate as the operator sees it: its spec with defaults filled in, and what is read back of its status."""
 
 from __future__ import annotations
 
@@ -135,12 +135,11 @@ LATER_FIELDS: Mapping[str, tuple[object, ...]] = {
     "additionalOutputFormats": ([],),
     "renewal": ({}, {"policy": "RenewBefore"}),
     "mustStaple": (False,),
-    "profile": ("",),
-    "preferredChain": ("",),
     "revokeOnDelete": (False,),
-    "restart": ([], {}),
-    "copies": ([], {}),
+    "restart": ([],),
+    "copies": ({},),
     "fallbackIssuerRefs": ([],),
+    "csrSecretRef": ({},),
 }
 
 
@@ -180,8 +179,13 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         ),
         secret_labels=template.table("labels"),
         secret_annotations=template.table("annotations"),
-        unsupported=tuple(
-            f"spec.{name}" for name, neutral in LATER_FIELDS.items() if name in spec and spec.body[name] not in neutral
+        unsupported=(
+            *(
+                f"spec.{name}"
+                for name, neutral in LATER_FIELDS.items()
+                if name in spec and spec.body[name] not in neutral
+            ),
+            *(["spec.privateKey.secretRef"] if "secretRef" in key else []),
         ),
     )
 

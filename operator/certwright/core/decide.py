@@ -1,0 +1,120 @@
+"""The decision: from what was observed, the one next step. Pure: every situation is a row of a table in its tests.
+
+spec wrong, or another Certificate owns the Secret   Wait, after the order under way is abandoned
+order under way, for what the spec asks              Advance
+order under way, for something else                  Abandon
+certificate there and not due                        DropNextKey, Repair, or Wait until the renewal
+certificate wanted                                   Wait for the issuer or the backoff, or Issue
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from certwright.core import backoff
+from certwright.core.desired import drift, stamped_digest
+from certwright.core.reasons import MANUAL, due, not_ready
+from certwright.core.renewal import renewal_time
+from certwright.core.step import Abandon, Advance, DropNextKey, Issue, Reason, Repair, Step, Wait
+from certwright.core.validation import validate
+from certwright.errors import InvalidSpec
+from certwright.resources.conditions import ISSUING
+from certwright.resources.values import format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from certwright.core.observation import Observation
+    from certwright.resources.names import Names
+
+RIVAL_CHECK = timedelta(minutes=3)
+"""How often a Certificate that may not write its Secret looks again."""
+
+
+def decide(observation: Observation, names: Names, now: datetime) -> Step:
+    """The next step for one Certificate.
+
+    Args:
+        observation: All that bears on it, observed at `now`.
+        names: Spells labels and annotations.
+        now: The moment, UTC.
+    """
+    certificate = observation.certificate
+    order = certificate.status.order
+    refusal = _refusal(observation, names)
+    if refusal:
+        if order:
+            return Abandon(refusal)
+        retry = now + RIVAL_CHECK if observation.rival else None
+        return Wait(until=retry, ready=refusal)
+    if order:
+        return _with_order(observation, names, now)
+    reason = due(observation, names, now)
+    if reason is None:
+        return _settled(observation, names, now)
+    return _blocked(observation, names, now, reason) or Issue(reason)
+
+
+def _refusal(observation: Observation, names: Names) -> Reason | None:
+    """Why nothing may be issued for this Certificate as it stands."""
+    try:
+        validate(observation.certificate.spec, names)
+    except InvalidSpec as fault:
+        return Reason(fault.reason, fault.message)
+    if observation.rival:
+        return Reason(
+            "IncorrectCertificate",
+            f"Secret {observation.certificate.spec.secret_name} belongs to Certificate {observation.rival}; "
+            "give one of the two another spec.secretName",
+        )
+    return None
+
+
+def _with_order(observation: Observation, names: Names, now: datetime) -> Step:
+    status, issuer = observation.certificate.status, observation.issuer
+    order = status.order
+    if order is None or order.request != stamped_digest(observation.certificate.spec):
+        return Abandon(Reason("RequestChanged", "the spec changed while the order was under way"))
+    if order.issuer != f"{issuer.key.kind}/{issuer.key.name}":
+        return Abandon(Reason("IncorrectIssuer", "spec.issuerRef changed while the order was under way"))
+    issuing = status.condition(ISSUING)
+    reason = Reason(issuing.reason, issuing.message) if issuing else Reason("Issuing", "an order is under way")
+    if not issuer.ready:
+        return Wait(now + backoff.MISTAKE, not_ready(observation, names, now), Reason(issuer.reason, issuer.message))
+    if order.waiting_until and now < order.waiting_until:
+        return Wait(order.waiting_until, not_ready(observation, names, now), reason)
+    return Advance(reason)
+
+
+def _settled(observation: Observation, names: Names, now: datetime) -> Step:
+    """The certificate is there and not due."""
+    certificate, secret = observation.certificate, observation.secret
+    if observation.next_key:
+        return DropNextKey()
+    if secret is None or secret.facts.certificate is None:  # pragma: no cover - `due` would have said so
+        return Wait(until=None, ready=None)
+    worn = drift(certificate.meta.name, certificate.spec, names, secret)
+    if worn:
+        return Repair(worn)
+    moment = renewal_time(certificate.spec, secret.facts.certificate, certificate.meta.uid)
+    return Wait(until=max(moment, now), ready=None)
+
+
+def _blocked(observation: Observation, names: Names, now: datetime, reason: Reason) -> Wait | None:
+    """What keeps a wanted issuance from starting; None when nothing does."""
+    certificate, issuer = observation.certificate, observation.issuer
+    ready = not_ready(observation, names, now)
+    if not issuer.ready:
+        word = MANUAL if reason.word == MANUAL else issuer.reason
+        return Wait(now + backoff.MISTAKE, ready, Reason(word, issuer.message))
+    status = certificate.status
+    if status.failed_attempts and status.last_failure_time and reason.word != MANUAL:
+        failure = status.raw.get("lastFailure") or {}
+        same = failure.get("request", "") in {"", stamped_digest(certificate.spec)}
+        until = backoff.after_refusal(status.last_failure_time, status.failed_attempts, certificate.meta.uid)
+        if same and now < until:
+            text = failure.get("message") or "the last attempt failed"
+            message = f"{text}; tried again at {format_time(until)}, or at once by `certwright renew`"
+            return Wait(until, ready, Reason(failure.get("reason") or "Failed", message))
+    return None

@@ -1,0 +1,78 @@
+"""Which solver of an issuer proves which name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from certwright.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from certwright.resources.issuer import SolverSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A solver and the challenge type it solves."""
+
+    solver: SolverSpec
+    challenge: str
+
+
+def choose_solver(
+    solvers: Sequence[SolverSpec], name: str, labels: Mapping[str, str], *, offered: Collection[str] | None = None
+) -> Choice:
+    """The solver for one name: by dnsNames, else by the longest dnsZone, else by most labels, else the first.
+
+    Args:
+        solvers: The issuer's, in their order.
+        name: The name as the Certificate spells it, with its `*.` if it is a wildcard.
+        labels: The Certificate's labels, which selectors match.
+        offered: Challenge types that the CA offers for it; None when it has not been asked yet.
+
+    Raises:
+        InvalidSpec: When none fits; says why.
+    """
+    wildcard = name.startswith("*.")
+    best: tuple[tuple[int, int, int], SolverSpec] | None = None
+    unfit: list[str] = []
+    for index, solver in enumerate(solvers):
+        rank = _rank(solver, name.lower(), labels)
+        if rank is None:
+            continue
+        if wildcard and solver.challenge not in {"dns-01", ""}:
+            unfit.append(f"solvers[{index}] is {solver.challenge}, which cannot prove a wildcard")
+        elif offered is not None and solver.challenge and solver.challenge not in offered:
+            unfit.append(f"solvers[{index}] is {solver.challenge}, and the CA offers {', '.join(sorted(offered))} only")
+        elif best is None or rank > best[0]:
+            best = (rank, solver)
+    if best is not None:
+        return Choice(best[1], best[1].challenge)
+    if unfit:
+        raise InvalidSpec(f"no solver of the issuer can prove {name}: {'; '.join(unfit)}", reason="NoSolver")
+    have = "none is configured" if not solvers else "every one has a selector that leaves it out"
+    raise InvalidSpec(
+        f"no solver of the issuer fits {name}: {have}; add one to spec.acme.solvers, or widen a selector",
+        reason="NoSolver",
+    )
+
+
+def _rank(solver: SolverSpec, name: str, labels: Mapping[str, str]) -> tuple[int, int, int] | None:
+    """How specifically the selector matches; None when it does not."""
+    selector = solver.selector
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
+        return None
+    by_name = by_zone = 0
+    if selector.dns_names:
+        if name not in {item.lower() for item in selector.dns_names}:
+            return None
+        by_name = 1
+    if selector.dns_zones:
+        bare = name.removeprefix("*.")
+        zones = [zone.lower().strip(".") for zone in selector.dns_zones]
+        by_zone = max((len(zone) for zone in zones if bare == zone or bare.endswith(f".{zone}")), default=0)
+        if not by_zone:
+            return None
+    return by_name, by_zone, len(selector.match_labels)

@@ -1,0 +1,159 @@
+"""The rules of a Certificate's spec: those that CEL cannot say, and those it can for objects older than the CRD.
+
+The first broken rule is reported with its field, so that a person mends one thing at a time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from certwright.errors import InvalidSpec
+from certwright.resources.names import CLUSTER_ISSUER, ISSUER
+
+if TYPE_CHECKING:
+    from certwright.resources.certificate import CertificateSpec
+    from certwright.resources.names import Names
+
+COMMON_NAME_LIMIT = 64
+"""Characters of a common name (RFC 5280, ub-common-name)."""
+NAME_LIMIT, LABEL_LIMIT = 253, 63
+SIZES = {"RSA": range(2048, 8193), "ECDSA": (256, 384, 521), "Ed25519": (0,)}
+SHORTEST, SHORTEST_BEFORE = timedelta(hours=1), timedelta(minutes=5)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.IGNORECASE)
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+def validate(spec: CertificateSpec, names: Names) -> None:
+    """Check a Certificate's spec.
+
+    Raises:
+        InvalidSpec: Naming the first field that is wrong and what to do.
+    """
+    if spec.unsupported:
+        raise InvalidSpec(
+            f"{spec.unsupported[0]}: this version does not support it; remove the field", reason="NotSupported"
+        )
+    _references(spec, names)
+    _subject_names(spec)
+    _key(spec)
+    _times(spec)
+    for key in (*spec.secret_annotations, *spec.secret_labels):
+        group = key.partition("/")[0]
+        if "/" in key and (group == names.group or group.endswith(f".{names.group}")):
+            raise InvalidSpec(f"spec.secretTemplate: {key} is set by the operator itself; remove it from the template")
+
+
+def dns_name_problem(name: str, *, wildcard: bool) -> str | None:
+    """Why this is not a DNS name that a certificate can hold; None when it is (RFC 1035 2.3.4, RFC 6125 6.4.3)."""
+    bare = name.removeprefix("*.") if wildcard else name
+    problem = None
+    if not bare or bare.startswith(".") or ".." in bare:
+        problem = "has an empty label"
+    elif bare.endswith("."):
+        problem = "ends with a dot; write it without"
+    elif "*" in bare:
+        problem = "may have a * as its whole leftmost label only" if wildcard else "may not have a * here"
+    elif not bare.isascii():
+        problem = "is not ASCII; write it in its xn-- form"
+    elif len(name) > NAME_LIMIT:
+        problem = f"has {len(name)} characters; {NAME_LIMIT} is the limit"
+    elif any(len(label) > LABEL_LIMIT for label in bare.split(".")):
+        problem = f"has a label of more than {LABEL_LIMIT} characters"
+    elif not all(_LABEL.fullmatch(label) for label in bare.split(".")):
+        problem = "is not a DNS name: letters, digits and hyphens between dots"
+    elif _is_ip(bare):
+        problem = "is an IP address; put it under spec.ipAddresses"
+    return problem
+
+
+def _references(spec: CertificateSpec, names: Names) -> None:
+    if not spec.secret_name:
+        raise InvalidSpec("spec.secretName: missing; name the Secret that the certificate is put into")
+    if len(spec.secret_name) > NAME_LIMIT or not _OBJECT_NAME.fullmatch(spec.secret_name):
+        raise InvalidSpec(f"spec.secretName: {spec.secret_name[:80]!r} is not a name a Secret can have")
+    if not spec.issuer_ref.name:
+        raise InvalidSpec("spec.issuerRef.name: missing; name an Issuer or ClusterIssuer")
+    if spec.issuer_ref.group not in {"", names.group}:
+        raise InvalidSpec(
+            f"spec.issuerRef.group: issuers of {spec.issuer_ref.group} are not served here; "
+            f"use {names.group} or leave it out"
+        )
+    if spec.issuer_ref.kind not in {ISSUER, CLUSTER_ISSUER}:
+        raise InvalidSpec(
+            f"spec.issuerRef.kind: {spec.issuer_ref.kind[:40]!r} is neither {ISSUER} nor {CLUSTER_ISSUER}"
+        )
+
+
+def _subject_names(spec: CertificateSpec) -> None:
+    if not (spec.common_name or spec.dns_names or spec.ip_addresses or spec.uris or spec.email_addresses):
+        raise InvalidSpec("spec.dnsNames: no name is asked for; give at least one of dnsNames, ipAddresses, commonName")
+    if len(spec.common_name) > COMMON_NAME_LIMIT:
+        raise InvalidSpec(
+            f"spec.commonName: has {len(spec.common_name)} characters and {COMMON_NAME_LIMIT} is the limit; "
+            "leave it out and put the name under spec.dnsNames"
+        )
+    _sans(spec)
+
+
+def _sans(spec: CertificateSpec) -> None:
+    for index, name in enumerate(spec.dns_names):
+        problem = dns_name_problem(name, wildcard=True)
+        if problem:
+            raise InvalidSpec(f"spec.dnsNames[{index}]: {name[:80]!r} {problem}")
+    for index, address in enumerate(spec.ip_addresses):
+        if not _is_ip(address):
+            raise InvalidSpec(f"spec.ipAddresses[{index}]: {address[:80]!r} is not an IP address")
+    for index, uri in enumerate(spec.uris):
+        if not _is_uri(uri):
+            raise InvalidSpec(
+                f"spec.uris[{index}]: {uri[:80]!r} is not a URI with a scheme, like spiffe://cluster/ns/x"
+            )
+    for index, email in enumerate(spec.email_addresses):
+        local, at, domain = email.rpartition("@")
+        if not (local and at) or not email.isascii() or " " in email or dns_name_problem(domain, wildcard=False):
+            raise InvalidSpec(f"spec.emailAddresses[{index}]: {email[:80]!r} is not an email address")
+
+
+def _key(spec: CertificateSpec) -> None:
+    key = spec.private_key
+    if key.algorithm not in SIZES:
+        raise InvalidSpec(f"spec.privateKey.algorithm: {key.algorithm[:40]!r} is none of {', '.join(SIZES)}")
+    sizes = SIZES[key.algorithm]
+    if key.algorithm != "Ed25519" and key.size not in sizes:
+        have = f"from {sizes[0]} to {sizes[-1]}" if isinstance(sizes, range) else ", ".join(map(str, sizes))
+        raise InvalidSpec(f"spec.privateKey.size: {key.size} bits is not a size of {key.algorithm}; it has {have}")
+    if key.encoding not in {"PKCS1", "PKCS8"}:
+        raise InvalidSpec(f"spec.privateKey.encoding: {key.encoding[:40]!r} is neither PKCS1 nor PKCS8")
+    if key.rotation_policy not in {"Always", "Never"}:
+        raise InvalidSpec(f"spec.privateKey.rotationPolicy: {key.rotation_policy[:40]!r} is neither Always nor Never")
+
+
+def _times(spec: CertificateSpec) -> None:
+    if spec.duration < SHORTEST:
+        raise InvalidSpec("spec.duration: less than an hour cannot be renewed in time; ask for 1h or more")
+    if spec.renew_before is not None and spec.renew_before_percentage is not None:
+        raise InvalidSpec("spec.renewBefore: contradicts spec.renewBeforePercentage; keep one of them")
+    if spec.renew_before is not None and not SHORTEST_BEFORE <= spec.renew_before < spec.duration:
+        raise InvalidSpec("spec.renewBefore: must be at least 5m and less than spec.duration")
+    if spec.renew_before_percentage is not None and not 0 < spec.renew_before_percentage < 100:  # noqa: PLR2004 - per cent
+        raise InvalidSpec("spec.renewBeforePercentage: must be between 1 and 99")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and (parts.netloc or parts.path)) and text.isascii() and not re.search(r"\s", text)
