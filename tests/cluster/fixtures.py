@@ -1,0 +1,50 @@
+"""pytest fixtures: one environment for a whole session, and what single tests need of their own."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster.environment import Environment
+from cluster.pebble import Pebble, PebbleOptions
+
+
+@pytest.fixture(scope="session")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """The environment that the tests of a session share. Put it back as it was found."""
+    with Environment(tmp_path_factory.mktemp("environment")) as environment:
+        yield environment
+
+
+@pytest.fixture(autouse=True)
+def _features(request: pytest.FixtureRequest) -> None:
+    """Skip a test marked `needs("audit", ...)` where the cluster lacks a feature, with the reason."""
+    marker = request.node.get_closest_marker("needs")
+    if marker is not None:
+        environment: Environment = request.getfixturevalue("env")
+        if reason := environment.missing(*marker.args):
+            pytest.skip(reason)
+
+
+@pytest.fixture
+def namespace(env: Environment) -> Iterator[str]:
+    """A fresh namespace; its deletion is asked for and not waited for."""
+    name = f"test-{secrets.token_hex(4)}"
+    env.kubectl("create", "namespace", name)
+    yield name
+    env.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+@pytest.fixture
+def pebble_with(env: Environment, tmp_path: Path) -> Iterator[Callable[[PebbleOptions], Pebble]]:
+    """Start a further Pebble with options of one's own; it asks the environment's BIND unless they say otherwise."""
+    with ExitStack() as stack:
+
+        def start(options: PebbleOptions) -> Pebble:
+            options = replace(options, dns_server=options.dns_server or env.bind.resolver)
+            return stack.enter_context(Pebble(tmp_path / f"pebble-{secrets.token_hex(2)}", options))
+
+        yield start
