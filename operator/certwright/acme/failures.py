@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+from http.client import InvalidURL
 from typing import TYPE_CHECKING
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, LocationValueError, ReadTimeoutError
 
 from certwright.errors import InvalidSpec, Retryable
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 def failure(error: Exception, *, method: str, url: str) -> CertwrightError:
     """Turn what the HTTP library raised into a fault that says what was asked, what happened and what to do."""
     what, todo, reason = "no usable reply", "check spec.acme.server and the network", "ConnectionLost"
-    for cause in _causes(error):
-        if isinstance(cause, requests.exceptions.InvalidURL | UnicodeError):
-            return InvalidSpec(f"{url[:160]!r} is not a URL; check spec.acme.server")
+    causes = list(_causes(error))
+    # A ValueError further in is not about the URL: a chunk's length that is no number, a certificate not trusted.
+    if isinstance(error, ValueError) or any(isinstance(cause, InvalidURL | LocationValueError) for cause in causes):
+        return InvalidSpec(f"{url[:160]!r} is not a URL; check spec.acme.server")
+    for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             what = f"the server's certificate is not trusted ({cause.verify_message.rstrip('.')})"
             todo = "set spec.acme.caBundle to the root of the server's certificate, or mend the server's name"

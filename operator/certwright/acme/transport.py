@@ -129,10 +129,8 @@ class Transport:
         clock: Clock = utc_now,
     ) -> None:
         context = tls_context(ca_bundle_pem=ca_bundle_pem, skip_tls_verify=skip_tls_verify)
-        pool: dict[str, Any] = {"ssl_context": context}
-        if server_name:
-            pool |= {"server_hostname": server_name, "assert_hostname": server_name}
-        self._adapter = _Adapter(pool_size=pool_size, pool=pool)
+        # The context verifies the very name that is asked for.
+        self._adapter = _Adapter(pool_size=pool_size, pool={"ssl_context": context, "server_hostname": server_name})
         self._verify = not skip_tls_verify
         self._timeout = timeout
         self._total = total
@@ -183,7 +181,7 @@ class Transport:
             with deadline(self._total):
                 reply = self._exchange(request, url)
             status = reply.status
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise failure(error, method=method, url=url) from error
         finally:
             if self._on_request is not None:
@@ -207,7 +205,9 @@ class Transport:
             request, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies_for(url)
         )
         try:
-            body = response.raw.read(MAX_BODY + 1, decode_content=False)
+            body: bytes = response.raw.read(MAX_BODY + 1, decode_content=False)
+            if len(body) <= MAX_BODY:
+                response.raw.read(1, decode_content=False)  # that a body was cut short shows at the next read only
         finally:
             response.close()  # a connection read to the end is back in the pool already; any other must not get there
         if len(body) > MAX_BODY:

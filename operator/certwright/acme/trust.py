@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import disable_warnings
+from urllib3.exceptions import InsecureRequestWarning
 
 from certwright.errors import InvalidSpec
 
@@ -67,6 +69,7 @@ def tls_context(*, ca_bundle_pem: bytes | None, skip_tls_verify: bool) -> ssl.SS
     if skip_tls_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        disable_warnings(InsecureRequestWarning)  # a person chose it; a warning at each request tells nobody
     elif ca_bundle_pem is None:
         paths = ssl.get_default_verify_paths()
         if paths.cafile or paths.capath:
