@@ -76,6 +76,10 @@ class Kube:
         self._log_in_again(self._login)
         return self._login.credentials()
 
+    def authorization(self) -> str:
+        """The Authorization header of this moment, for that client; empty when a client certificate says who we are."""
+        return self._login.authorization()
+
     def request(
         self,
         method: str,
@@ -139,7 +143,7 @@ class Kube:
                 headers=headers,
                 retries=False,
                 redirect=False,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout),
+                timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT, timeout), read=timeout),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if self._on_request:
