@@ -134,7 +134,7 @@ def _status(folder: Path) -> int:
     if state is None or not state.keeper.alive():
         say("nothing is up")
         return 1
-    for process in state.children:
+    for process in (*state.children, *state.guests):
         say(f"{process.name:24} {process.pid:>8} {'runs' if process.alive() else 'is gone'}")
     print(json.dumps(state.facts, indent=2))
     return 0

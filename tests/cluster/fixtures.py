@@ -2,14 +2,29 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cluster.environment import Environment
+from cluster.environment import Environment, build_all
 from cluster.pebble import Pebble, PebbleOptions
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*features): skipped where the cluster in use lacks one, with the reason")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build before the first test: a build of minutes must be seen, and is no test's time."""
+    if session.config.option.collectonly or not any(
+        "env" in getattr(item, "fixturenames", ()) for item in session.items
+    ):
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        build_all()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from cluster.cache import cache_root
 from cluster.environment import Environment
-from cluster.process import ProcessHandle
+from cluster.process import ProcessHandle, StartError
 
 _FILE = "environment.json"
 
@@ -23,14 +23,16 @@ class State:
     """What a state file says.
 
     Attributes:
-        keeper: The process that holds the environment; its end is everybody's end.
-        children: All others.
+        keeper: The process that holds the environment; its end is the end of its children.
+        children: Its children.
+        guests: Processes that others started to run in the environment, such as the operator of the demo.
         facts: What a client needs: kubeconfig, directory URL, resolver, key.
     """
 
     keeper: ProcessHandle
     children: tuple[ProcessHandle, ...]
     facts: dict[str, Any]
+    guests: tuple[ProcessHandle, ...] = ()
 
     @classmethod
     def of(cls, environment: Environment) -> Self:
@@ -48,8 +50,8 @@ class State:
             document = json.loads((folder / _FILE).read_text())
         except FileNotFoundError:
             return None
-        children = tuple(ProcessHandle(**child) for child in document["children"])
-        return cls(ProcessHandle(**document["keeper"]), children, document["facts"])
+        children, guests = (tuple(ProcessHandle(**one) for one in document[key]) for key in ("children", "guests"))
+        return cls(ProcessHandle(**document["keeper"]), children, document["facts"], guests)
 
     def write(self, folder: Path) -> None:
         """Write the state file, whole or not at all, readable by its owner only: it names the key."""
@@ -61,13 +63,33 @@ class State:
     def end(self) -> list[str]:
         """End the environment and return the names of the processes that had to be ended one by one.
 
-        The keeper ends its children in order; should it be gone or stuck, each is ended by its own handle.
+        Guests first, the last one before those that it may need. The keeper ends its children in order; should it be
+        gone or stuck, each is ended by its own handle.
         """
+        for guest in reversed(self.guests):
+            guest.end()
         self.keeper.end(grace=30)
         left = [child for child in self.children if child.alive()]
         for child in left:
             child.end()
         return [child.name for child in left]
+
+
+def add_guest(folder: Path, pid: int, name: str) -> None:
+    """Have `down` end a process too, such as an operator that is to go on running in the environment.
+
+    Args:
+        folder: The environment's state folder.
+        pid: The process; it must run, in a session of its own with its output redirected.
+        name: For messages.
+
+    Raises:
+        StartError: the environment is not up, or the process has ended.
+    """
+    state, guest = State.read(folder), ProcessHandle.of(pid, name)
+    if state is None or guest is None:
+        raise StartError(f"{name} has ended" if state else f"nothing is up in {folder}")
+    replace(state, guests=(*state.guests, guest)).write(folder)
 
 
 def remove(folder: Path) -> None:
