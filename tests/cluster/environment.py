@@ -54,6 +54,7 @@ class Environment:
         pebble: The CA.
         kubeconfig: An administrator's.
         control_plane: None for an existing cluster.
+        kubectl_path: The kubectl in use.
         features: Which of `controlplane.FEATURES` there are.
     """
 
@@ -70,7 +71,7 @@ class Environment:
         self.state.mkdir(parents=True, exist_ok=True)
         self._crds = crds
         build_all()
-        self._kubectl = str(packages.kubectl())
+        self.kubectl_path = str(packages.kubectl())
         self.control_plane: ControlPlane | None = None
         self.features: frozenset[str] = frozenset()
         if existing := os.environ.get(KUBECONFIG_VARIABLE):
@@ -170,7 +171,7 @@ class Environment:
         Raises:
             RuntimeError: it failed; the message is what it said.
         """
-        command = [self._kubectl, f"--kubeconfig={self.kubeconfig}", *arguments]
+        command = [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=input, capture_output=True, text=True, check=False, env=_without_proxy())
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
