@@ -1,0 +1,198 @@
+"""The recursive resolvers that discovery goes through: those of the settings, else the system's, else public ones.
+
+Settings give one list for the operator and one for a solver; both are this class. It never resolves a name by itself
+and keeps no answers, and the first usable answer wins, whatever the others would have said.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from certwright.dns.transport import Conversation, hold
+from certwright.dns.wire import Endpoint, Query, Reply
+from certwright.errors import InvalidSpec, Retryable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import dns.message
+    import dns.name
+    import dns.rdatatype
+
+DNS_PORT = 53
+PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "2001:4860:4860::8888")
+RESOLV_CONF = Path("/etc/resolv.conf")
+UNAVAILABLE = "DNSUnavailable"
+"""Reason of a fault where no DNS server gave a usable answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server as a setting names it: a host name or an address, and a port.
+
+    DNS over TLS and over HTTPS get their place here: a scheme beside host and port, and a transport that fits it.
+    """
+
+    host: str
+    port: int = DNS_PORT
+
+    @classmethod
+    def of(cls, text: str, field: str = "nameservers") -> Server:
+        """Read `host`, `host:port`, a bare IPv6 address or `[IPv6]:port`.
+
+        Args:
+            text: The setting.
+            field: Path of the field, for the message.
+
+        Raises:
+            InvalidSpec: When it is none of these.
+        """
+        text = text.strip()
+        try:
+            return cls(str(ipaddress.ip_address(text)))
+        except ValueError:
+            pass
+        if "://" in text:
+            raise InvalidSpec(
+                f"{field}: {text[:80]!r}: only plain DNS by host:port is supported; write e.g. 9.9.9.9:53"
+            )
+        try:
+            parts = urlsplit(f"//{text}")
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if not parts.hostname or parts.netloc != text or "@" in text or port == 0:
+            raise InvalidSpec(
+                f"{field}: {text[:80]!r} is not a server; write host:port, e.g. 192.0.2.1:53 or [2001:db8::1]:53"
+            )
+        return cls(parts.hostname, port or DNS_PORT)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Its addresses, by the system where it is a name; none when it does not resolve."""
+        try:
+            return (Endpoint(str(ipaddress.ip_address(self.host)), self.port),)
+        except ValueError:
+            pass
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        except OSError:
+            return ()
+        return tuple(Endpoint(str(address[0]), self.port) for *_, address in found)
+
+    def __str__(self) -> str:
+        """As a setting spells it."""
+        return str(Endpoint(self.host, self.port))
+
+
+class Resolvers:
+    """An ordered list of resolvers; safe for threads.
+
+    Args:
+        servers: Whom to ask; the one that answered last is asked first the next time.
+    """
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self.servers = tuple(servers)
+        self._preferred = 0
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str] = (), *, field: str = "dns-resolvers", resolv_conf: Path = RESOLV_CONF
+    ) -> Resolvers:
+        """The resolvers of a setting, else those of resolv.conf, else public ones.
+
+        Args:
+            texts: One entry a server, see Server.of.
+            field: Path of the setting, for messages.
+            resolv_conf: The system's configuration, resolv.conf(5).
+
+        Raises:
+            InvalidSpec: When an entry of `texts` cannot be read.
+        """
+        if texts:
+            return cls([Server.of(text, field) for text in texts])
+        return cls(_system(resolv_conf) or [Server(address) for address in PUBLIC])
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every address of every resolver, the preferred one first."""
+        found = tuple(endpoint for server in self.servers for endpoint in server.endpoints())
+        first = self._preferred % max(len(found), 1)
+        return found[first:] + found[:first]
+
+    def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:
+        """Ask one question and wait for the answer; see `asking`."""
+        return hold(self.asking(name, rdtype))
+
+    def asking(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Conversation[dns.message.Message]:
+        """Ask one question.
+
+        Args:
+            name: An absolute name.
+            rdtype: The type asked for.
+
+        Raises:
+            Retryable: When no resolver gave a usable answer; the message says what each did.
+        """
+        (reply,) = yield from self.asking_all([(name, rdtype)])
+        if isinstance(reply, Retryable):
+            raise reply
+        return reply
+
+    def asking_all(
+        self, questions: Sequence[tuple[dns.name.Name, dns.rdatatype.RdataType]]
+    ) -> Conversation[list[dns.message.Message | Retryable]]:
+        """Ask several questions side by side; what failed at one resolver goes to the next.
+
+        Args:
+            questions: Names and types.
+
+        Returns one entry a question, in order: a message (NOERROR with or without data, NXDOMAIN) or the fault.
+        """
+        endpoints = self.endpoints()
+        answers: dict[int, dns.message.Message] = {}
+        failures: dict[int, list[Reply]] = {index: [] for index in range(len(questions))}
+        for endpoint in endpoints:
+            left = [index for index in failures if index not in answers]
+            if not left:
+                break
+            replies = yield [Query(endpoint, *questions[index], recurse=True) for index in left]
+            for index, reply in zip(left, replies, strict=True):
+                if reply.answer is not None:
+                    answers[index] = reply.answer
+                else:
+                    failures[index].append(reply)
+            if any(reply.answer for reply in replies) and endpoint != endpoints[0]:
+                self._preferred += endpoints.index(endpoint)
+        return [
+            answers[index] if index in answers else self._fault(*questions[index], failures[index])
+            for index in range(len(questions))
+        ]
+
+    def _fault(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, replies: Sequence[Reply]) -> Retryable:
+        if not replies:
+            names = ", ".join(map(str, self.servers))
+            return Retryable(f"no DNS resolver is usable: {names} has no address", reason=UNAVAILABLE)
+        said = "; ".join(f"{reply.query.endpoint}: {reply}" for reply in replies)
+        return Retryable(f"no resolver answered for {rdtype.name} of {name.to_text()} ({said})", reason=UNAVAILABLE)
+
+
+def _system(path: Path) -> list[Server]:
+    """The `nameserver` lines of resolv.conf(5); none when it cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    servers = []
+    for line in lines:
+        word, *rest = line.split() or [""]
+        if word == "nameserver" and rest:
+            try:
+                servers.append(Server.of(rest[0]))
+            except InvalidSpec:
+                continue  # e.g. a link-local address with a zone index
+    return servers
