@@ -1,0 +1,100 @@
+"""The interface between the DNS-01 solver and whoever can change a zone; third parties implement it, too.
+
+A provider adds and removes one TXT value at a time by exact value: others' values at the same name are never touched.
+It keeps nothing in memory that removal needs, so that any process can clean up after any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from certwright.resources.reading import Fields
+
+Secrets: TypeAlias = Callable[[str, str], bytes]
+"""Reads one entry of a Secret: (the Secret's name, the key) -> its bytes; raises InvalidSpec when it is not there."""
+NamedValue: TypeAlias = tuple[str, str]
+"""An absolute name with its final dot, and a TXT value."""
+
+
+class Provider(Protocol):
+    """Changes one account's zones. Every method is safe for threads, short, idempotent, and may be repeated any time.
+
+    Names and zones are absolute, lower case, with the final dot. Methods raise from certwright.errors only: Retryable
+    for what passes by itself, Throttled with the API's Retry-After, InvalidSpec for a setting or Secret that is wrong,
+    Terminal for what a person must do at the provider. Messages name the field and never hold a credential.
+    """
+
+    def add_txt(self, zone: str, name: str, value: str) -> None:
+        """See that the TXT RRset at `name` has `value` among its values; adding what is there succeeds."""
+
+    def remove_txt(self, zone: str, name: str, value: str) -> None:
+        """See that `value` is not among the values at `name`; removing what is gone succeeds."""
+
+    def find_zone(self, name: str) -> str | None:
+        """The zone of this account that holds `name`; None where the provider cannot tell or has none."""
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """What a provider has in addition when it can change many values of one zone in one request."""
+
+    def add_many(self, zone: str, items: Sequence[NamedValue]) -> None:
+        """As add_txt, for each."""
+
+    def remove_many(self, zone: str, items: Sequence[NamedValue]) -> None:
+        """As remove_txt, for each."""
+
+
+def add_many(provider: Provider, zone: str, items: Sequence[NamedValue]) -> None:
+    """Add many values of one zone, in as few requests as the provider can."""
+    if isinstance(provider, Batching):
+        provider.add_many(zone, items)
+        return
+    for name, value in items:
+        provider.add_txt(zone, name, value)
+
+
+def remove_many(provider: Provider, zone: str, items: Sequence[NamedValue]) -> None:
+    """Remove many values of one zone, in as few requests as the provider can."""
+    if isinstance(provider, Batching):
+        provider.remove_many(zone, items)
+        return
+    for name, value in items:
+        provider.remove_txt(zone, name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigField:
+    """A field of a provider's config, for `certwright providers` and the docs.
+
+    Args:
+        name: Path below the provider's part of the spec, e.g. `tsigSecretSecretRef.name`.
+        help: What it means, a sentence or two.
+        required: Whether there is no default.
+        secret: Whether it refers to an entry of a Secret.
+    """
+
+    name: str
+    help: str
+    required: bool = False
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """What a plugin's entry point gives.
+
+    Args:
+        name: The entry point's name, and the field below `dns01` (or `dns01.provider.name`) that chooses it.
+        description: What it works with, in a few words.
+        fields: Its config.
+        build: Makes a provider of an issuer's config; raises InvalidSpec naming the field that is wrong.
+    """
+
+    name: str
+    description: str
+    fields: tuple[ConfigField, ...]
+    build: Callable[[Fields, Secrets], Provider]
