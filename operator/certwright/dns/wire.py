@@ -100,9 +100,14 @@ def truncated(octets: bytes) -> bool:
 
 
 def read(query: Query, octets: bytes, transport: str) -> Reply:
-    """The reply in these octets; they have passed `matches`."""
+    """The reply in these octets, which have passed `matches`; without the sections that nobody here reads.
+
+    Parsing is most of a query's cost. So the additional section is counted out before, and the authority section as
+    well where there is an answer.
+    """
+    authority = b"\0\0" if octets[6:8] != b"\0\0" else octets[8:10]
     try:
-        message = dns.message.from_wire(octets, ignore_trailing=True)
+        message = dns.message.from_wire(octets[:8] + authority + b"\0\0" + octets[12:], ignore_trailing=True)
     except (dns.exception.DNSException, ValueError):
         return Reply(query, None, Fault.MALFORMED, transport)
     return Reply(query, message, None, transport)
