@@ -42,7 +42,7 @@ class CertificateChain:
             raise malformed(reply.url, "the reply has blocks that are no certificates")
         if not 0 < len(blocks) <= MAX_CERTIFICATES:
             raise malformed(reply.url, f"the reply has {len(blocks)} certificates")
-        pem = b"\n".join(b"\n".join(block.split(b"\n")) for block in blocks) + b"\n"
+        pem = b"".join(b"\n".join(block.splitlines()) + b"\n" for block in blocks)
         try:
             x509.load_pem_x509_certificates(pem)
         except ValueError:
