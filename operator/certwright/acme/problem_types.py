@@ -187,3 +187,12 @@ TYPES: dict[str, Advice] = {
     ),
 }
 """By the last word of the type."""
+
+NOT_ALLOWED = Advice(
+    ChallengeFailed,
+    "Unauthorized",
+    "RFC 8555 7.3.6",
+    "the CA does not allow the account to do this",
+    "if the CA has closed the account, use another account key",
+)
+"""`unauthorized` as the answer to a request: that is about the account, not about control of a name."""

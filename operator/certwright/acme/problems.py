@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from certwright.acme.identifier import Identifier
-from certwright.acme.problem_types import TYPES, URN, Advice, Gone
+from certwright.acme.problem_types import NOT_ALLOWED, TYPES, URN, Advice, Gone
 from certwright.errors import ChallengeFailed, Retryable, Terminal, Throttled
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def fault_for(
         by_status = _by_status(problem, status, known=advice is not None, retry_after=retry_after, asked=asked)
         if by_status is not None:
             return by_status
+    if status is not None and code == "unauthorized":
+        advice = NOT_ALLOWED
     if advice is None:
         advice = Advice(ChallengeFailed, "Refused", "6.7", "the CA refused", "ask the CA what its answer means")
     todo = advice.todo

@@ -174,10 +174,10 @@ class Transport:
     def _send(
         self, method: str, url: str, *, kind: str, body: bytes | None = None, extra: dict[str, str] | None = None
     ) -> Reply:
+        request = self._prepare(method, url, body=body, extra=extra or {})
         started = time.monotonic()
         status = None
         try:
-            request = self._prepare(method, url, body=body, extra=extra or {})
             with deadline(self._total):
                 reply = self._exchange(request, url)
             status = reply.status

@@ -114,6 +114,12 @@ def test_a_limit_says_until_when(found: Problem, status: int | None, retry_after
     assert fault.until == NOW + timedelta(seconds=wait)
 
 
+def test_unauthorized_is_about_the_account_or_about_the_name() -> None:
+    found = problem("unauthorized", detail="words")
+    assert "does not allow the account" in fault_for(found, now=NOW, status=403).message
+    assert "control of the name" in fault_for(found, now=NOW).message
+
+
 def test_retry_after_goes_with_what_is_tried_again() -> None:
     for found, status in ((Problem(), 503), (Problem(), 403), (problem("orderNotReady"), 403)):
         fault = fault_for(found, now=NOW, status=status, retry_after=9.0)

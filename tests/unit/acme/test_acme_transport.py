@@ -366,3 +366,10 @@ def test_many_threads_share_one_transport(server: OddServer, ca_bundle: bytes) -
             thread.join()
     assert bodies == [b"ok"] * 80
     assert server.connections <= 4
+
+
+def test_what_is_not_sent_is_not_reported(ca_bundle: bytes) -> None:
+    done: list[RequestDone] = []
+    with transport_for(ca_bundle, on_request=done.append) as transport, pytest.raises(InvalidSpec):
+        transport.get("http://localhost/", kind="directory")
+    assert done == []
