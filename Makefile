@@ -40,8 +40,10 @@ $(READY): pyproject.toml
 		package=$$("$$chosen" -c 'import sys; print(f"python3.{sys.version_info[1]}-venv")')
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 			echo "installing Debian's $$package, without which Python makes no virtual environment (about 15 s) ..."
-			apt-get -q update >/dev/null
-			DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$$package" >/dev/null
+			log=$$(mktemp)
+			{ apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$$package"; } \
+				>"$$log" 2>&1 </dev/null || { cat "$$log" >&2; exit 1; }
+			rm -f "$$log"
 		else
 			echo "Python's ensurepip is missing: install Debian's package $$package" >&2
 			exit 1

@@ -95,9 +95,11 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], progress
         start_new_session=True,
     ) as compiler:
         try:
-            for number, line in enumerate(compiler.stdout or (), start=1):
-                tail.append(line.rstrip())
-                progress.detail(f"{number} packages, now {line.strip()[:80]}")
+            compiled = 0
+            for line in map(str.strip, compiler.stdout or ()):
+                tail.append(line)
+                compiled += not line.startswith("go: ")  # those say what is being downloaded
+                progress.detail(f"{compiled} packages compiled, {line.removeprefix('go: ')[:80]}")
         except BaseException:
             compiler.terminate()
             raise

@@ -171,7 +171,9 @@ class Environment:
         Raises:
             RuntimeError: it failed; the message is what it said.
         """
-        command = [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *arguments]
+        # Its cache of what the API server serves would otherwise be in the home directory, or without one right here.
+        cache = f"--cache-dir={self.state / 'kubectl'}"
+        command = [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", cache, *arguments]
         done = subprocess.run(command, input=input, capture_output=True, text=True, check=False, env=_without_proxy())
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")

@@ -3,6 +3,7 @@
 Its children die with it by the kernel's doing, so that ending this one process is enough, even by SIGKILL.
 """
 
+import os
 import shutil
 import signal
 import threading
@@ -20,15 +21,17 @@ def keep(folder: Path, *, crds: bool) -> None:
         folder: For data and logs.
         crds: Whether the repository's CRDs are applied.
     """
-    ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        # Until all of it is up the quickest end is the best: the kernel ends the children at once.
+        signal.signal(number, lambda *_: os._exit(1))
     environment = Environment(folder, crds=CRDS if crds else None)
+    ended = threading.Event()
     try:
         environment.start()
-        if not ended.is_set():
-            State.of(environment).write(folder)
-            ended.wait()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: ended.set())
+        State.of(environment).write(folder)
+        ended.wait()
     finally:
         environment.stop()
         states.remove(folder)
@@ -36,6 +39,6 @@ def keep(folder: Path, *, crds: bool) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what an earlier environment left in the folder. Only what environments make, never the folder itself."""
-    for name in ("controlplane", "bind", "pebble"):
+    for name in ("controlplane", "bind", "pebble", "kubectl"):
         shutil.rmtree(folder / name, ignore_errors=True)
     states.remove(folder)

@@ -1,23 +1,28 @@
 """Free ports and free loopback addresses.
 
 Ports come from below the range that the kernel gives to outgoing connections, so that a server can be stopped and
-started again at its old port without some client having taken it meanwhile.
+started again at its old port without some client having taken it meanwhile. Every process counts on from a place of
+its own, so that two harnesses started in the same moment do not both find the same port free.
 """
 
-import random
+import itertools
+import os
 import socket
+import threading
 
-_FIRST, _LAST = 17000, 31999
-_ANY = random.SystemRandom()  # two harnesses started at once must not draw the same numbers
+_FIRST, _BLOCKS, _BLOCK = 17000, 150, 100
+_counter = itertools.count()
+_lock = threading.Lock()
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port that nothing listens on, neither by TCP nor by UDP."""
-    for _ in range(200):
-        port = _ANY.randint(_FIRST, _LAST)
+    """Return a port that nothing listens on, neither by TCP nor by UDP, and that was not returned before."""
+    start = os.getpid() % _BLOCKS * _BLOCK
+    for _ in range(_BLOCKS * _BLOCK):
+        port = _FIRST + (start + _next()) % (_BLOCKS * _BLOCK)
         if can_bind(address, port):
             return port
-    raise RuntimeError(f"no free port found on {address} between {_FIRST} and {_LAST}")
+    raise RuntimeError(f"no free port found on {address} from {_FIRST} on")
 
 
 def free_loopback(port: int, count: int = 1) -> list[str]:
@@ -25,10 +30,11 @@ def free_loopback(port: int, count: int = 1) -> list[str]:
 
     The whole of 127.0.0.0/8 is local on Linux, so every harness has its own addresses and all can use port 53.
     """
-    if not can_bind("127.0.0.1", port) and not can_bind("127.1.2.3", port):
+    if not can_bind("127.53.0.1", port):
         return []
-    for _ in range(200):
-        network, first = _ANY.randint(1, 250), _ANY.randint(1, 250 - count)
+    for _ in range(250):
+        place = os.getpid() * 10 + _next()
+        network, first = place // 50 % 250 + 1, place % 50 * 5 + 1
         addresses = [f"127.53.{network}.{first + offset}" for offset in range(count)]
         if all(can_bind(address, port) for address in addresses):
             return addresses
@@ -56,3 +62,8 @@ def accepts(address: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def _next() -> int:
+    with _lock:
+        return next(_counter)
