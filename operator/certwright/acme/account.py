@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certwright.acme.reading import json_object, malformed, text, texts
+from certwright.errors import Terminal
 
 if TYPE_CHECKING:
     from certwright.acme.transport import Reply
@@ -53,3 +54,16 @@ class Account:
             created=reply.status == 201,  # noqa: PLR2004 - HTTP's Created
             retry_after=reply.retry_after,
         )
+
+    def require_valid(self) -> None:
+        """Check that the account may be used.
+
+        Raises:
+            Terminal: The CA or somebody with the key has closed it; it never opens again (RFC 8555 7.1.6).
+        """
+        if self.status != "valid":
+            raise Terminal(
+                f"the CA's account {self.url[:120]} is {self.status[:20]}; "
+                "use another account key: delete the Secret of spec.acme.privateKeySecretRef for a new one",
+                reason="AccountNotValid",
+            )

@@ -140,19 +140,17 @@ class AcmeClient:
         if eab is not None:
             payload["externalAccountBinding"] = eab.sign(self.key.jwk, url=url)
         account = Account.read(self._account_post(url, payload, kind="newAccount", kid=None), url=None)
-        _require_valid(account)
+        account.require_valid()
         self._account_url = account.url
         return account
 
     def account(self) -> Account:
         """Read the account (RFC 8555 7.3); raises as `register`."""
-        url = self._kid()
-        return Account.read(self._account_post(url, None, kind="account", kid=url), url=url)
+        return self._own_account(None)
 
     def update_contact(self, contact: Sequence[str]) -> Account:
         """Replace the account's contacts (RFC 8555 7.3.2); raises as `register`."""
-        url = self._kid()
-        return Account.read(self._account_post(url, {"contact": list(contact)}, kind="account", kid=url), url=url)
+        return self._own_account({"contact": list(contact)})
 
     def new_order(
         self,
@@ -239,6 +237,10 @@ class AcmeClient:
             raise AccountDoesNotExist("no account is registered for this key yet; register it")
         return self._account_url
 
+    def _own_account(self, payload: dict[str, Any] | None) -> Account:
+        url = self._kid()
+        return Account.read(self._account_post(url, payload, kind="account", kid=url), url=url)
+
     def _account_post(self, url: str, payload: dict[str, Any] | None, *, kind: str, kid: str | None) -> Reply:
         try:
             return self._signed(url, payload, kind=kind, kid=kid)
@@ -286,15 +288,6 @@ class AcmeClient:
         if nonce is None:
             raise malformed(url, "the reply has no Replay-Nonce")
         return nonce
-
-
-def _require_valid(account: Account) -> None:
-    if account.status != "valid":
-        raise Terminal(
-            f"the CA's account {account.url[:120]} is {account.status[:20]}; "
-            "use another account key: delete the Secret of spec.acme.privateKeySecretRef for a new one",
-            reason="AccountNotValid",
-        )
 
 
 def _rfc3339(value: datetime) -> str:

@@ -63,9 +63,10 @@ class OddServer:
             thread.start()
 
     def _serve(self, plain: socket.socket) -> None:
-        plain.settimeout(0.05)
+        plain.settimeout(10)
         try:
             with plain, self._context.wrap_socket(plain, server_side=True) as connection:
+                connection.settimeout(0.05)  # between requests only: there it looks whether to stop
                 while request := self._read(connection):
                     self.requests.append(request)
                     script = self.scripts.get(request.split(b" ", 2)[1].decode(), reply(404))
