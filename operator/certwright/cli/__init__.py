@@ -1,0 +1,1 @@
+"""The command line: reads arguments, prints what the layers below say. Decides nothing about certificates."""

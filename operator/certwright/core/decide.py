@@ -94,7 +94,7 @@ def _settled(observation: Observation, names: Names, now: datetime) -> Step:
         return DropNextKey()
     if secret is None or secret.facts.certificate is None:  # pragma: no cover - `due` would have said so
         return Wait(until=None, ready=None)
-    worn = drift(certificate.meta.name, certificate.spec, names, secret)
+    worn = drift(observation, names)
     if worn:
         return Repair(worn)
     moment = renewal_time(certificate.spec, secret.facts.certificate, certificate.meta.uid)

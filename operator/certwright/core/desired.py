@@ -9,7 +9,7 @@ from certwright.pki.annotations import secret_annotations
 from certwright.pki.certificate import request_digest
 
 if TYPE_CHECKING:
-    from certwright.core.observation import SecretView
+    from certwright.core.observation import Observation, SecretView
     from certwright.pki.certificate import CertificateFacts
     from certwright.resources.certificate import CertificateSpec
     from certwright.resources.names import Names
@@ -50,17 +50,18 @@ def secret_annotation_set(
     }
 
 
-def drift(certificate_name: str, spec: CertificateSpec, names: Names, secret: SecretView) -> Reason | None:
+def drift(observation: Observation, names: Names) -> Reason | None:
     """What of the Secret's metadata or encoding has to be written anew; None when nothing has.
 
     Called for a Secret whose certificate is as wanted, so `facts.certificate` is there.
     """
-    facts = secret.facts
-    if facts.certificate is None or facts.key is None:
+    spec, meta, secret = observation.certificate.spec, observation.certificate.meta, observation.secret
+    if secret is None or secret.facts.certificate is None or secret.facts.key is None:
         return None
+    facts = secret.facts
     wanted = {
         "labels": secret_labels(spec, names),
-        "annotations": secret_annotation_set(certificate_name, spec, names, facts.certificate),
+        "annotations": secret_annotation_set(meta.name, spec, names, secret.facts.certificate),
     }
     have = {"labels": secret.labels, "annotations": secret.annotations}
     for kind, values in wanted.items():
@@ -73,8 +74,10 @@ def drift(certificate_name: str, spec: CertificateSpec, names: Names, secret: Se
         if _present(secret, key):
             return Reason("SecretDrift", f"the Secret's {key} is no longer wanted")
     encoding = spec.private_key.encoding
-    if facts.key.encoding != encoding and facts.key.algorithm != "Ed25519":
+    if facts.key and facts.key.encoding != encoding and facts.key.algorithm != "Ed25519":
         return Reason("SecretDrift", f"the key's encoding is {facts.key.encoding}, not {encoding}")
+    if observation.owner_wanted != (meta.uid in secret.owner_uids):
+        return Reason("SecretDrift", "the Secret's owner reference is not as the operator's settings want it")
     return None
 
 

@@ -62,7 +62,7 @@ class Observation:
         issuer: The issuer it names.
         next_key: Whether a Secret rests that holds its next private key.
         rival: Name of another Certificate that owns the Secret; empty when there is none.
-        refusals: Reasons why an issue would be refused before it is tried (policy); none as yet.
+        owner_wanted: Whether the Secret is to go with the Certificate.
     """
 
     certificate: Certificate
@@ -70,3 +70,4 @@ class Observation:
     issuer: IssuerState
     next_key: bool = False
     rival: str = ""
+    owner_wanted: bool = False

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from certwright.core.observation import Observation
     from certwright.core.step import Wait
     from certwright.errors import CertwrightError
+    from certwright.resources.certificate import CertificateStatus
+    from certwright.resources.meta import Meta
     from certwright.resources.names import Names
     from certwright.resources.order import OrderJournal
 
@@ -39,7 +41,7 @@ def waiting(observation: Observation, step: Wait, now: datetime) -> dict[str, An
     if ready and step.issuing and step.issuing.word != ready.word:
         ready = Reason(ready.word, f"{ready.message}: {step.issuing.message}")
     if step.issuing is None and step.ready is None:
-        _drop(status, *ORDER_FIELDS, *FAILURE_FIELDS)
+        _drop(status, *ORDER_FIELDS)
     return _with_conditions(observation, status, ready, step.issuing, going_on=False, now=now)
 
 
@@ -79,6 +81,12 @@ def ordering(
     if ready:
         ready = Reason(ready.word, f"{ready.message}; one is being issued")
     return _with_conditions(observation, status, ready, reason, going_on=True, now=now)
+
+
+def refused(meta: Meta, status: CertificateStatus, fault: CertwrightError, now: datetime) -> dict[str, Any]:
+    """The status of a Certificate whose spec cannot even be read."""
+    condition = Condition(READY, "False", fault.reason, fault.message, meta.generation)
+    return {**status.raw, "conditions": merge(status.conditions, [condition], drop=(ISSUING,), now=now)}
 
 
 def failed(observation: Observation, names: Names, fault: CertwrightError, now: datetime) -> dict[str, Any]:

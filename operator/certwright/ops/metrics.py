@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+ISSUANCE_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 WRITES = ("create", "update", "patch", "delete")
 STATUSES = ("True", "False", "Unknown")
 
@@ -77,18 +78,25 @@ class Metrics:
         def histogram(name: str, text: str, *labels: str) -> Histogram:
             return Histogram(f"certwright_{name}_seconds", text, labels, buckets=SECONDS, registry=registry)
 
-        self._reconciles = counter("reconciles", "Reconciles by result", "result")
+        self._reconciles = counter("reconciles", "Reconciles by kind and result", "kind", "result")
         self._reconcile_seconds = histogram("reconcile", "Time of one reconcile")
         self._api_requests = counter("api_requests", "Requests to the API server", "verb", "resource", "code")
         self._api_writes = counter("api_writes", "Writes the API server accepted", "verb", "resource")
         self._api_seconds = histogram("api_request", "Time of one request to the API server", "verb")
         self._acme = counter("acme_requests", "Requests to ACME servers; status 0 is no answer", "action", "status")
         self._issuances = counter("issuances", "Ended issuances", "issuer_type", "outcome")
-        self._challenges = counter("challenge_failures", "Challenges that failed", "reason")
+        self._failures = counter("issuance_failures", "Failed issuances by reason", "issuer_type", "reason")
+        self._issuance_seconds = Histogram(
+            "certwright_issuance_seconds",
+            "Time from the beginning of an issuance to its certificate in the Secret",
+            ("issuer_type",),
+            buckets=ISSUANCE_SECONDS,
+            registry=registry,
+        )
 
-    def reconciled(self, result: str, seconds: float) -> None:
-        """One reconcile ended, with a word for its result."""
-        self._reconciles.labels(result).inc()
+    def reconciled(self, kind: str, result: str, seconds: float) -> None:
+        """One reconcile of an object of that kind ended, with a word for its result."""
+        self._reconciles.labels(kind, result).inc()
         self._reconcile_seconds.observe(seconds)
 
     def api_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
@@ -103,13 +111,15 @@ class Metrics:
         """One request to an ACME server, with the name of the directory's entry, e.g. `newOrder`."""
         self._acme.labels(action, str(status)).inc()
 
-    def issued(self, issuer_type: str, outcome: str) -> None:
-        """One issuance ended: `acme`, `ca` or `selfSigned`; `issued` or `failed`."""
-        self._issuances.labels(issuer_type, outcome).inc()
+    def issued(self, issuer_type: str, seconds: float) -> None:
+        """A certificate of an `acme`, `ca` or `selfSigned` issuer was stored, so many seconds after it was begun."""
+        self._issuances.labels(issuer_type, "issued").inc()
+        self._issuance_seconds.labels(issuer_type).observe(seconds)
 
-    def challenge_failed(self, reason: str) -> None:
-        """One challenge failed, with the reason of the fault."""
-        self._challenges.labels(reason).inc()
+    def failed(self, issuer_type: str, reason: str) -> None:
+        """An issuance failed or waits for a person, with the reason of the fault."""
+        self._issuances.labels(issuer_type, "failed").inc()
+        self._failures.labels(issuer_type, reason).inc()
 
 
 class _Certificates(Collector):

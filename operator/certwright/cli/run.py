@@ -1,0 +1,104 @@
+"""`certwright run`: the operator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from certwright.resources.names import DEFAULT_GROUP
+from certwright.settings import Settings
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """From which severity on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def run(
+    kubeconfig: Annotated[
+        str, typer.Option(envvar=["CERTWRIGHT_KUBECONFIG", "KUBECONFIG"], help="Path; none means in-cluster.")
+    ] = "",
+    api_group: Annotated[
+        str, typer.Option(envvar="CERTWRIGHT_API_GROUP", help="API group of the resources.")
+    ] = DEFAULT_GROUP,
+    namespaces: Annotated[
+        str, typer.Option(envvar="CERTWRIGHT_NAMESPACES", help="Namespaces to serve, with commas; none means all.")
+    ] = "",
+    cluster_resource_namespace: Annotated[
+        str,
+        typer.Option(
+            envvar="CERTWRIGHT_CLUSTER_RESOURCE_NAMESPACE",
+            help="Namespace of the Secrets that ClusterIssuers name, and of the Lease.",
+        ),
+    ] = "certwright",
+    dns_resolvers: Annotated[
+        str,
+        typer.Option(
+            envvar="CERTWRIGHT_DNS_RESOLVERS", help="Resolvers as host:port, with commas; none means the system's."
+        ),
+    ] = "",
+    secret_owner_reference: Annotated[
+        bool,
+        typer.Option(
+            envvar="CERTWRIGHT_SECRET_OWNER_REFERENCE",
+            help="Delete a TLS Secret with its Certificate; default: keep it.",
+        ),
+    ] = False,
+    leader_elect: Annotated[
+        bool, typer.Option(envvar="CERTWRIGHT_LEADER_ELECT", help="Let one of several replicas work, by a Lease.")
+    ] = True,
+    metrics_address: Annotated[
+        str, typer.Option(envvar="CERTWRIGHT_METRICS_ADDRESS", help="host:port of /metrics; empty for none.")
+    ] = "0.0.0.0:9402",
+    health_address: Annotated[
+        str, typer.Option(envvar="CERTWRIGHT_HEALTH_ADDRESS", help="host:port of /healthz, /readyz; empty for none.")
+    ] = "0.0.0.0:9403",
+    workers: Annotated[
+        int, typer.Option(envvar="CERTWRIGHT_WORKERS", min=1, max=64, help="Threads that reconcile.")
+    ] = 8,
+    log_format: Annotated[LogFormat, typer.Option(envvar="CERTWRIGHT_LOG_FORMAT")] = LogFormat.TEXT,
+    log_level: Annotated[LogLevel, typer.Option(envvar="CERTWRIGHT_LOG_LEVEL")] = LogLevel.INFO,
+    dns_authoritative_port: Annotated[
+        int, typer.Option(envvar="CERTWRIGHT_DNS_AUTHORITATIVE_PORT", hidden=True, help="For tests.")
+    ] = 53,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Exit codes: 0 stopped by a signal, 1 a fault (restart it: that costs nothing), 2 wrong usage, 3 leadership lost.
+    """
+    from certwright.app import App  # noqa: PLC0415 - the other commands need not load all of it
+    from certwright.ops import logs  # noqa: PLC0415
+
+    logs.configure(format=log_format.value, level=log_level.value)
+    App(
+        Settings(
+            kubeconfig=kubeconfig,
+            api_group=api_group,
+            namespaces=_list(namespaces),
+            cluster_resource_namespace=cluster_resource_namespace,
+            dns_resolvers=_list(dns_resolvers),
+            dns_authoritative_port=dns_authoritative_port,
+            secret_owner_reference=secret_owner_reference,
+            leader_elect=leader_elect,
+            metrics_address=metrics_address,
+            health_address=health_address,
+            workers=workers,
+        )
+    ).run()
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,233 @@
+"""The acme issuer: brings an order from its beginning to a chain (RFC 8555 section 7.4), one short call after another.
+
+The journal in the Certificate's status is the truth; a Flight is this process's memory of it. With the journal alone,
+after a crash or on another replica, the order is taken up where the CA says it stands.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from certwright.acme.problem_types import AccountDoesNotExist, Gone, OrderNotReady
+from certwright.errors import ChallengeFailed, InvalidSpec, Retryable, Terminal, Throttled
+from certwright.issuers import proving
+from certwright.issuers.base import Issued, OrderLost, Outcome, Pending, Planned, Report, Request
+from certwright.issuers.flight import Flight
+from certwright.pki import chain, csr
+from certwright.resources.order import ChallengeState
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from datetime import datetime
+
+    from certwright.acme.client import AcmeClient
+    from certwright.acme.order import Order
+    from certwright.issuers.acme_accounts import Accounts
+    from certwright.issuers.next_key import NextKeys
+    from certwright.issuers.solver_set import SolverSets
+    from certwright.resources.certificate import Certificate, CertificateSpec
+    from certwright.resources.issuer import AcmeSpec, Issuer
+    from certwright.resources.names import ObjectKey
+
+FIRST_POLL, LONGEST_POLL = 0.25, 15.0
+"""Seconds until an order is asked for again when the CA does not say; doubled up to the longer."""
+ACCOUNT_LOST = "AccountDoesNotExist"
+LASTING = 5.0
+"""Seconds after which a wait is worth a write to the status."""
+
+
+class Acme:
+    """Issues by ACME.
+
+    Args:
+        accounts: The clients.
+        next_keys: Where private keys rest.
+        solver_sets: Builds solvers.
+        executor: Runs requests of one order side by side; not the threads that call `advance`.
+    """
+
+    def __init__(self, accounts: Accounts, next_keys: NextKeys, solver_sets: SolverSets, *, executor: Executor) -> None:
+        self._accounts = accounts
+        self._next_keys = next_keys
+        self._solver_sets = solver_sets
+        self._executor = executor
+        self._flights: dict[str, Flight] = {}
+        self._closed_until: dict[ObjectKey, Throttled] = {}
+
+    def check(self, issuer: Issuer, now: datetime) -> Report:  # noqa: ARG002 - the interface
+        """See that the account is registered."""
+        report = self._accounts.ensure(issuer, _spec(issuer))
+        if not report.account:  # pragma: no cover - ensure always reports one
+            raise Terminal("the CA gave no account")
+        return report
+
+    def advance(self, issuer: Issuer, request: Request) -> Outcome:
+        """Go on as far as it goes without waiting.
+
+        Raises:
+            OrderLost: The journal's order must be abandoned.
+            ChallengeFailed: The CA refused.
+            CertwrightError: As the client, the solvers and the API server say.
+        """
+        spec = _spec(issuer)
+        client = self._accounts.client(issuer, spec)
+        try:
+            if request.certificate.status.order is None:
+                return self._begin(issuer, spec, client, request)
+            flight = self._flights.get(request.certificate.meta.uid)
+            if flight is None or flight.order.url != request.certificate.status.order.url:
+                flight = self._resume(issuer, spec, client, request)
+            return self._go_on(client, flight, request)
+        except AccountDoesNotExist as fault:
+            self._accounts.lost(issuer)
+            self._flights.pop(request.certificate.meta.uid, None)
+            raise Retryable(f"{fault.message}; it is registered anew", reason=ACCOUNT_LOST) from None
+        except Gone as fault:
+            raise OrderLost(f"the CA does not know the order any more: {fault.message}") from None
+
+    def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
+        """Remove the records of the journal; the order itself is left to expire.
+
+        Raises:
+            CertwrightError: What the providers said.
+        """
+        flight = self._flights.get(certificate.meta.uid)
+        journal = certificate.status.order
+        if flight and flight.proofs:
+            proving.withdraw(flight)
+        elif journal and any(identifier.record for identifier in journal.identifiers):
+            if issuer is None or issuer.acme is None:
+                raise InvalidSpec(
+                    "the issuer that knows the DNS provider's credentials is gone", reason="CleanUpFailed"
+                )
+            proving.clean_up(journal, self._solver_sets.of(issuer, issuer.acme, certificate.meta.labels))
+        self._flights.pop(certificate.meta.uid, None)
+
+    def _begin(self, issuer: Issuer, spec: AcmeSpec, client: AcmeClient, request: Request) -> Planned:
+        closed = self._closed_until.get(issuer.key)
+        if closed and closed.until > request.now:
+            raise Throttled(closed.message, until=closed.until, reason=closed.reason)
+        certificate = request.certificate
+        solvers = self._solver_sets.of(issuer, spec, certificate.meta.labels)
+        names = ordered_names(certificate.spec)
+        proving.rehearse(solvers, names)
+        try:
+            order = client.new_order(names)
+        except Throttled as fault:
+            self._closed_until[issuer.key] = fault
+            raise
+        authorizations = client.authorizations(order.authorizations, executor=self._executor)
+        flight = Flight(
+            issuer=issuer.reference,
+            digest=request.digest,
+            order=order,
+            proofs=proving.plan(authorizations, solvers, client),
+            started=time.monotonic(),
+        )
+        self._flights[certificate.meta.uid] = flight
+        return Planned(flight.journal())
+
+    def _resume(self, issuer: Issuer, spec: AcmeSpec, client: AcmeClient, request: Request) -> Flight:
+        """Take an order up from its journal: all that is not proven is presented again, which changes nothing."""
+        certificate, journal = request.certificate, request.certificate.status.order
+        if journal is None:  # pragma: no cover - the caller looked
+            raise OrderLost("there is no journal")
+        order = client.order(journal.url)
+        proofs = []
+        if order.status == "pending":
+            solvers = self._solver_sets.of(issuer, spec, certificate.meta.labels)
+            authorizations = client.authorizations(order.authorizations, executor=self._executor)
+            proofs = proving.plan(authorizations, solvers, client)
+            journaled = {identifier.record for identifier in journal.identifiers}
+            if any(proof.record and proof.record not in journaled for proof in proofs):
+                raise OrderLost("the records of the order are not the ones that were planned")
+        flight = Flight(journal.issuer, request.digest, order, proofs, started=time.monotonic())
+        self._flights[certificate.meta.uid] = flight
+        return flight
+
+    def _go_on(self, client: AcmeClient, flight: Flight, request: Request) -> Outcome:
+        polled = False
+        while True:
+            status = flight.order.status
+            if status == "pending":
+                proving.present(flight, time.monotonic())
+                seconds = proving.check(flight, time.monotonic())
+                accepted_before = len(flight.in_state(ChallengeState.ACCEPTED))
+                proving.accept(flight, client, self._executor)
+                if seconds is not None:
+                    return self._pending(flight, seconds)
+                if len(flight.in_state(ChallengeState.ACCEPTED)) > accepted_before:
+                    flight.next_poll = time.monotonic() + FIRST_POLL
+            elif status == "ready":
+                self._finalize(client, flight, request)
+                polled = True
+                continue
+            elif status == "valid":
+                return self._collect(client, flight, request)
+            elif status == "invalid":
+                raise self._refused(client, flight)
+            early = flight.next_poll - time.monotonic()
+            if polled or early > 0:
+                return self._pending(flight, max(early, 0.0))
+            self._take(flight, client.order(flight.order.url))
+            polled = True
+
+    def _finalize(self, client: AcmeClient, flight: Flight, request: Request) -> None:
+        spec = request.certificate.spec
+        key = self._next_keys.resting(request.certificate)
+        try:
+            self._take(flight, client.finalize(flight.order, csr.make_csr(spec, key)))
+        except OrderNotReady:  # finalized before a crash, or by a reply that was lost
+            self._take(flight, client.order(flight.order.url))
+            if flight.order.status == "ready":
+                raise
+
+    def _collect(self, client: AcmeClient, flight: Flight, request: Request) -> Issued:
+        certificate = request.certificate
+        key = self._next_keys.resting(certificate)
+        if flight.order.certificate is None:
+            raise OrderLost("the CA says that the order is valid and names no certificate")
+        pem = client.certificate(flight.order.certificate).pem
+        problem = chain.problem(pem, key, now=request.now)
+        if problem:
+            raise OrderLost(f"the CA's certificate cannot be used: {problem}", reason="InvalidCertificate")
+        return Issued(chain=pem, ca=b"", key=key)
+
+    def _refused(self, client: AcmeClient, flight: Flight) -> ChallengeFailed:
+        """The fault of an order that is invalid, with what the CA said of each name."""
+        authorizations = client.authorizations(flight.order.authorizations, executor=self._executor)
+        bad = [(item.name, item.error) for item in authorizations if item.error]
+        if not bad:
+            error = flight.order.error
+            text = error.summary() if error else "it does not say why"
+            return ChallengeFailed(f"the CA refused the order: {text}", problem=error.body() if error else None)
+        name, problem = bad[0]
+        more = f" (and {len(bad) - 1} more names)" if len(bad) > 1 else ""
+        return ChallengeFailed(f"the CA could not validate {name}{more}: {problem.summary()}", problem=problem.body())
+
+    def _take(self, flight: Flight, order: Order) -> None:
+        flight.polls = 0 if order.status != flight.order.status else flight.polls + 1
+        flight.order = order
+        asked = order.retry_after
+        pause = asked if asked is not None else min(FIRST_POLL * 2**flight.polls, LONGEST_POLL)
+        flight.next_poll = time.monotonic() + pause
+        if order.status != "pending":
+            for proof in flight.in_state(ChallengeState.ACCEPTED):
+                proof.state = ChallengeState.VALID
+
+    def _pending(self, flight: Flight, seconds: float) -> Pending:
+        lasting = time.monotonic() - flight.started >= LASTING
+        return Pending(flight.journal(), seconds, proving.progress(flight), lasting=lasting)
+
+
+def ordered_names(spec: CertificateSpec) -> list[str]:
+    """The names of an order: DNS names and addresses, and the common name, which CAs take from among them."""
+    common = [spec.common_name] if spec.common_name else []
+    return list(dict.fromkeys(name.lower() for name in (*spec.dns_names, *spec.ip_addresses, *common)))
+
+
+def _spec(issuer: Issuer) -> AcmeSpec:
+    if issuer.acme is None:  # pragma: no cover - chosen by type
+        raise Terminal(f"{issuer.reference} is not an ACME issuer")
+    return issuer.acme

@@ -1,0 +1,73 @@
+"""What this process remembers of an order under way beside what the journal holds; losing it costs repeated work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from certwright.resources.order import ChallengeState, IdentifierJournal, OrderJournal
+
+if TYPE_CHECKING:
+    from certwright.acme.authorization import Authorization, Challenge
+    from certwright.acme.order import Order
+    from certwright.resources.order import Record, Verdict
+    from certwright.solvers.dns01 import Dns01Solver
+
+
+@dataclass(slots=True)
+class Proof:
+    """One identifier on its way to be proven."""
+
+    name: str
+    authorization: Authorization
+    challenge: Challenge | None = None
+    record: Record | None = None
+    solver: Dns01Solver | None = None
+    state: ChallengeState = ChallengeState.PLANNED
+    verdict: Verdict | None = None
+
+    def journal(self) -> IdentifierJournal:
+        """Its entry in the journal."""
+        kind = self.challenge.type if self.challenge else ""
+        return IdentifierJournal(self.name, kind, self.state, self.record, self.verdict)
+
+
+@dataclass(slots=True)
+class Flight:
+    """One order on its way.
+
+    Args:
+        issuer: `Kind/name`.
+        digest: What was asked for.
+        order: As the CA last told.
+        proofs: One an identifier.
+        started: Monotonic seconds at which it came into this process.
+        checks: Rounds of checks so far.
+        polls: Times the order was asked for since the last change of its state.
+        next_poll: Monotonic seconds before which the order is not asked for again.
+        presented_at: Monotonic seconds of the moment when all was presented.
+    """
+
+    issuer: str
+    digest: str
+    order: Order
+    proofs: list[Proof]
+    started: float
+    checks: int = 0
+    polls: int = 0
+    next_poll: float = 0.0
+    presented_at: float | None = None
+
+    def journal(self) -> OrderJournal:
+        """What is written to status.order."""
+        return OrderJournal(
+            issuer=self.issuer,
+            url=self.order.url,
+            state=self.order.status,
+            request=self.digest,
+            identifiers=tuple(proof.journal() for proof in self.proofs),
+        )
+
+    def in_state(self, *states: ChallengeState) -> list[Proof]:
+        """The proofs in one of these states."""
+        return [proof for proof in self.proofs if proof.state in states]

@@ -1,0 +1,133 @@
+"""The private key of the next certificate: made by the spec, and kept in a Secret of its own until it is in use.
+
+A CA may take hours to answer, and a key that only a process knew would be lost with it. The Secret belongs to the
+Certificate, so that it goes with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certwright.errors import InvalidSpec
+from certwright.kube import secrets
+from certwright.kube.faults import AlreadyExists
+from certwright.pki import keys
+from certwright.resources.names import CERTIFICATE
+
+if TYPE_CHECKING:
+    from certwright.kube.client import Kube
+    from certwright.pki.keys import PrivateKey
+    from certwright.resources.certificate import Certificate
+    from certwright.resources.names import Names
+
+KEY = "tls.key"
+
+
+class NextKeys:
+    """Makes and finds next private keys.
+
+    Args:
+        kube: The client.
+        names: Spells labels and the Secret's name.
+    """
+
+    def __init__(self, kube: Kube, names: Names) -> None:
+        self._kube = kube
+        self._names = names
+
+    def secret_name(self, certificate: Certificate) -> str:
+        """The name of the Secret that a next key rests in."""
+        return self._names.next_key_secret(certificate.meta.name, certificate.meta.uid)
+
+    def passing(self, certificate: Certificate) -> PrivateKey:
+        """A key for an issuer that answers at once: the present one where the spec wants it kept, else a new one.
+
+        Raises:
+            InvalidSpec: The present key must be kept and does not fit the spec.
+        """
+        return self._kept(certificate) or keys.generate(certificate.spec.private_key)
+
+    def resting(self, certificate: Certificate) -> PrivateKey:
+        """A key that outlives this process: the same one at each call until `drop`.
+
+        Raises:
+            InvalidSpec: As `passing`, or the Secret that it should rest in is somebody else's.
+        """
+        kept = self._kept(certificate)
+        if kept:
+            return kept
+        found = self.find(certificate)
+        if found:
+            return found
+        key = keys.generate(certificate.spec.private_key)
+        meta = certificate.meta
+        owner = {
+            "apiVersion": self._names.api_version,
+            "kind": CERTIFICATE,
+            "name": meta.name,
+            "uid": meta.uid,
+            "controller": True,
+            "blockOwnerDeletion": False,
+        }
+        try:
+            secrets.create(
+                self._kube,
+                meta.namespace,
+                self.secret_name(certificate),
+                data={KEY: keys.encode(key, "PKCS8")},
+                labels={self._names.watched_label: "true", self._names.next_key_label: "true"},
+                owners=[owner],
+            )
+        except AlreadyExists:
+            found = self.find(certificate)
+            if found is None:
+                raise
+            return found
+        return key
+
+    def find(self, certificate: Certificate) -> PrivateKey | None:
+        """The key that rests for this Certificate and fits its spec; None when there is none.
+
+        Raises:
+            InvalidSpec: A Secret of that name belongs to somebody else.
+        """
+        name = self.secret_name(certificate)
+        secret = secrets.get(self._kube, certificate.meta.namespace, name)
+        if secret is None:
+            return None
+        if certificate.meta.uid not in secret.owner_uids:
+            raise InvalidSpec(
+                f"Secret {name} is needed for the next private key and belongs to somebody else; rename or delete it",
+                reason="NameTaken",
+            )
+        try:
+            key = keys.load(secret.data.get(KEY, b""), f"Secret {name}")
+        except InvalidSpec:
+            key = None
+        if key is None or keys.mismatch(certificate.spec.private_key, keys.facts(key)):
+            self.drop(certificate)
+            return None
+        return key
+
+    def drop(self, certificate: Certificate) -> None:
+        """Remove the Secret that the key rested in; one that is gone already is fine."""
+        secrets.delete(self._kube, certificate.meta.namespace, self.secret_name(certificate))
+
+    def _kept(self, certificate: Certificate) -> PrivateKey | None:
+        """The present key, where rotationPolicy is Never and there is one."""
+        spec = certificate.spec
+        if spec.private_key.rotation_policy != "Never":
+            return None
+        secret = secrets.get(self._kube, certificate.meta.namespace, spec.secret_name)
+        pem = secret.data.get(KEY) if secret else None
+        if not pem:
+            return None
+        key = keys.load(pem, f"Secret {spec.secret_name}, {KEY}")
+        wrong = keys.mismatch(spec.private_key, keys.facts(key))
+        if wrong:
+            raise InvalidSpec(
+                f"spec.privateKey.rotationPolicy is Never and the key in Secret {spec.secret_name} does not fit: "
+                f"{wrong}; set it to Always, or delete the key",
+                reason="CannotRegenerateKey",
+            )
+        return key

@@ -1,0 +1,199 @@
+"""Proves the identifiers of an order: plans, presents, checks and accepts, as far as it goes without waiting.
+
+All names go side by side: one batch of records, one round of checks, and each name is accepted as soon as its own
+record is seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec
+from certwright.issuers.flight import Flight, Proof
+from certwright.resources.order import ChallengeState, OrderJournal, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+
+    from certwright.acme.authorization import Authorization
+    from certwright.acme.client import AcmeClient
+    from certwright.issuers.solver_set import SolverSet
+    from certwright.solvers.dns01 import Dns01Solver
+
+FIRST_CHECK = 0.5
+"""Seconds until a record that was not seen is looked for again; doubled up to the solver's interval."""
+
+
+def rehearse(solvers: SolverSet, names: Sequence[str]) -> None:
+    """See that every name has a solver and a zone, before an order is spent on them.
+
+    Raises:
+        CertwrightError: Of the first name that has none.
+    """
+    by_solver: defaultdict[Dns01Solver, list[str]] = defaultdict(list)
+    for name in names:
+        by_solver[solvers.choose(name)[1]].append(name)
+    for solver, group in by_solver.items():
+        for planned in solver.plan_all([(name, "") for name in group]):
+            if isinstance(planned, CertwrightError):
+                raise planned
+
+
+def plan(authorizations: Sequence[Authorization], solvers: SolverSet, client: AcmeClient) -> list[Proof]:
+    """How each identifier is going to be proven; one whose authorization is valid already needs nothing.
+
+    Raises:
+        InvalidSpec: The CA does not offer what the solver needs.
+        CertwrightError: A zone was not found.
+    """
+    proofs = [Proof(authorization.name, authorization) for authorization in authorizations]
+    by_solver: defaultdict[Dns01Solver, list[tuple[Proof, str]]] = defaultdict(list)
+    for proof in proofs:
+        if proof.authorization.status == "valid":
+            proof.state = ChallengeState.VALID
+            continue
+        offered = {challenge.type: challenge for challenge in proof.authorization.challenges}
+        kind, proof.solver = solvers.choose(proof.name, offered)
+        proof.challenge = offered[kind]
+        if not proof.challenge.token:
+            raise InvalidSpec(f"the CA's {kind} challenge for {proof.name} has no token", reason="BadChallenge")
+        if proof.challenge.status != "pending":
+            proof.state = ChallengeState.ACCEPTED
+        by_solver[proof.solver].append((proof, client.key.key_authorization(proof.challenge.token)))
+    for solver, group in by_solver.items():
+        planned = solver.plan_all([(proof.name, answer) for proof, answer in group])
+        for (proof, _), record in zip(group, planned, strict=True):
+            if isinstance(record, CertwrightError):
+                raise record
+            proof.record = record
+    return proofs
+
+
+def present(flight: Flight, now: float) -> None:
+    """Write the records of all that are only planned; idempotent.
+
+    Raises:
+        CertwrightError: What the provider said.
+    """
+    fresh = flight.in_state(ChallengeState.PLANNED)
+    for solver, group in _by_solver(fresh).items():
+        solver.present([proof.record for proof in group if proof.record])
+        for proof in group:
+            proof.state = ChallengeState.PRESENTED
+    if fresh:
+        flight.presented_at = now
+
+
+def check(flight: Flight, now: float) -> float | None:
+    """Look for the records that were not seen yet.
+
+    Returns:
+        Seconds until the next round; None when every record is seen.
+
+    Raises:
+        ChallengeFailed: The solver's timeout is over.
+    """
+    waiting = flight.in_state(ChallengeState.PRESENTED, ChallengeState.CHECKING)
+    if not waiting:
+        return None
+    since = now - (flight.presented_at if flight.presented_at is not None else now)
+    flight.checks += 1
+    next_round: list[float] = []
+    for solver, group in _by_solver(waiting).items():
+        propagation = solver.propagation
+        early = propagation.wait.total_seconds() - since
+        if early > 0:
+            next_round.append(early)
+            continue
+        verdicts = solver.check([proof.record for proof in group if proof.record])
+        for proof, verdict in zip(group, verdicts, strict=True):
+            proof.verdict = verdict
+            proof.state = ChallengeState.CHECKING
+        missing = [proof for proof in group if proof.verdict and not proof.verdict.ok]
+        if not missing:
+            continue
+        if propagation.timeout is not None and since > propagation.timeout.total_seconds():
+            unseen = missing[0].verdict
+            text = f"{unseen.summary}, after {int(since)} s; {unseen.action}" if unseen else "not seen"
+            raise ChallengeFailed(f"{missing[0].name}: {text}", reason="PropagationTimeout")
+        interval = propagation.interval.total_seconds()
+        next_round.append(min(FIRST_CHECK * 2 ** min(flight.checks - 1, 16), interval))
+    return min(next_round) if next_round else None
+
+
+def accept(flight: Flight, client: AcmeClient, executor: Executor) -> None:
+    """Tell the CA of every name whose record is seen, side by side.
+
+    Raises:
+        CertwrightError: What the CA said.
+    """
+    seen = [proof for proof in flight.in_state(ChallengeState.CHECKING) if proof.verdict and proof.verdict.ok]
+
+    def one(proof: Proof) -> None:
+        if proof.challenge:
+            client.accept(proof.challenge)
+        proof.state = ChallengeState.ACCEPTED
+
+    if len(seen) == 1:
+        one(seen[0])
+    else:
+        list(executor.map(one, seen))
+
+
+def withdraw(flight: Flight) -> None:
+    """Remove every record that this process presented, with the solvers that did it; idempotent.
+
+    Raises:
+        CertwrightError: What the provider said.
+    """
+    for solver, group in _by_solver(flight.proofs).items():
+        solver.clean_up([proof.record for proof in group if proof.record])
+
+
+def clean_up(journal: OrderJournal, solvers: SolverSet) -> None:
+    """Remove every record of a journal, by exact value; idempotent.
+
+    Raises:
+        CertwrightError: Of the first solver that failed, after all others were tried.
+    """
+    groups: defaultdict[Dns01Solver, list[Record]] = defaultdict(list)
+    fault: CertwrightError | None = None
+    for identifier in journal.identifiers:
+        if identifier.record:
+            try:
+                groups[solvers.for_record(identifier.name, identifier.record)].append(identifier.record)
+            except CertwrightError as error:
+                fault = error
+    for solver, records in groups.items():
+        try:
+            solver.clean_up(records)
+        except CertwrightError as error:
+            fault = error
+    if fault:
+        raise fault
+
+
+def progress(flight: Flight) -> str:
+    """One sentence on where the order stands, stable while nothing changes."""
+    total = len(flight.proofs)
+    unseen = [proof for proof in flight.proofs if proof.verdict and not proof.verdict.ok]
+    proven = len(flight.in_state(ChallengeState.VALID))
+    if unseen:
+        verdict = unseen[0].verdict
+        more = f", and {len(unseen) - 1} more" if len(unseen) > 1 else ""
+        text = verdict.summary if verdict else ""
+        return f"{total - len(unseen)} of {total} names are ready for the CA; {unseen[0].name}{more}: {text}"
+    accepted = len(flight.in_state(ChallengeState.ACCEPTED))
+    if accepted and flight.order.status == "pending":
+        return f"{proven} of {total} names proven; the CA is validating {accepted}"
+    return f"{proven} of {total} names proven; the order is {flight.order.status}"
+
+
+def _by_solver(proofs: Sequence[Proof]) -> dict[Dns01Solver, list[Proof]]:
+    groups: defaultdict[Dns01Solver, list[Proof]] = defaultdict(list)
+    for proof in proofs:
+        if proof.solver and proof.record:
+            groups[proof.solver].append(proof)
+    return groups

@@ -1,0 +1,291 @@
+"""What the watches have told, as small as it can be kept, and which keys each piece of news concerns.
+
+Holds no private key and no credential: of a Secret only facts stay. It may be behind; whoever acts asks the API server
+first. Objects that we write are noted from the answer, so that our own echo is no news.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from sys import intern
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from certwright.core.ownership import owner_of
+from certwright.errors import CertwrightError
+from certwright.kube import secrets
+from certwright.reconcile.views import secret_view
+from certwright.resources.conditions import READY
+from certwright.resources.issuer import issuer_key
+from certwright.resources.meta import Meta
+from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, ObjectKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from certwright.core.observation import SecretView
+    from certwright.resources.names import Names
+
+SECRET, DELETED = "Secret", "DELETED"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+Place = tuple[str, str]
+Group = TypeVar("Group", ObjectKey, Place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    body: bytes
+    resource_version: str
+    issuer: ObjectKey
+    secret: Place
+    created: datetime | None
+    ready: str
+
+
+class Cache:
+    """Bodies of Certificates and issuers, facts of Secrets, and the ways between them.
+
+    Args:
+        names: Spells groups and labels.
+        cluster_namespace: Where the Secrets of ClusterIssuers are.
+    """
+
+    def __init__(self, names: Names, cluster_namespace: str) -> None:
+        self._names = names
+        self._cluster_namespace = cluster_namespace
+        self._lock = threading.RLock()
+        self._certificates: dict[ObjectKey, _Certificate] = {}
+        self._issuers: dict[ObjectKey, dict[str, Any]] = {}
+        self._secrets: dict[Place, SecretView] = {}
+        self._next_keys: dict[Place, str] = {}
+        self._orphans: dict[ObjectKey, bytes] = {}
+        self._by_issuer: dict[ObjectKey, set[ObjectKey]] = {}
+        self._by_secret: dict[Place, set[ObjectKey]] = {}
+
+    def note(self, kind: str, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
+        """Take in one piece of news.
+
+        Args:
+            kind: Certificate, Issuer, ClusterIssuer or Secret.
+            event: `DELETED`, or any other word for an object that is there.
+            body: The object; for one that is gone its metadata suffices.
+
+        Returns:
+            The keys that must be looked at; none when it is no news.
+        """
+        with self._lock:
+            if kind == SECRET:
+                return self._note_secret(event, body)
+            meta = body.get("metadata") or {}
+            key = ObjectKey(kind, meta.get("namespace", ""), meta.get("name", ""))
+            if kind == CERTIFICATE:
+                return self._note_certificate(key, event, body)
+            return self._note_issuer(key, event, body)
+
+    def note_secret(self, secret: secrets.Secret) -> None:
+        """Take in a Secret that was just read or written."""
+        with self._lock:
+            self._put_secret(secret)
+
+    def forget_secret(self, namespace: str, name: str) -> None:
+        """Take in that a Secret is gone."""
+        with self._lock:
+            self._secrets.pop((namespace, name), None)
+            self._next_keys.pop((namespace, name), None)
+
+    def certificate(self, key: ObjectKey) -> dict[str, Any] | None:
+        """The body of a Certificate; None when there is none."""
+        with self._lock:
+            record = self._certificates.get(key)
+        return json.loads(record.body) if record else None
+
+    def take_orphan(self, key: ObjectKey) -> dict[str, Any] | None:
+        """The last body of a Certificate that was deleted while an order was under way; handed out once."""
+        with self._lock:
+            body = self._orphans.pop(key, None)
+        return json.loads(body) if body else None
+
+    def put_orphan(self, key: ObjectKey, body: Mapping[str, Any]) -> None:
+        """Give a body back whose traces could not be removed yet."""
+        with self._lock:
+            self._orphans[key] = json.dumps(body).encode()
+
+    def issuer(self, key: ObjectKey) -> dict[str, Any] | None:
+        """The body of an issuer; None when there is none."""
+        with self._lock:
+            return self._issuers.get(key)
+
+    def secret(self, namespace: str, name: str) -> SecretView | None:
+        """What is known of a Secret; None when there is none that is watched."""
+        with self._lock:
+            return self._secrets.get((namespace, name))
+
+    def has_next_key(self, namespace: str, name: str) -> bool:
+        """Whether a Secret with a next private key of that name is there."""
+        with self._lock:
+            return (namespace, name) in self._next_keys
+
+    def dependents(self, issuer: ObjectKey) -> set[ObjectKey]:
+        """The Certificates that name an issuer."""
+        with self._lock:
+            return set(self._by_issuer.get(issuer, ()))
+
+    def rival(self, key: ObjectKey) -> str:
+        """The other Certificate that owns the Secret of this one; empty when this one does."""
+        with self._lock:
+            record = self._certificates.get(key)
+            claims = self._by_secret.get(record.secret, set()) if record else set()
+            if record is None or len(claims) < 2:  # noqa: PLR2004 - nobody else names it
+                return ""
+            view = self._secrets.get(record.secret)
+            written_for = view.annotations.get(self._names.certificate_name, "") if view else ""
+            owner = owner_of(((claim.name, self._certificates[claim].created) for claim in claims), written_for)
+            return "" if owner == key.name else owner
+
+    def keys(self, kind: str) -> list[ObjectKey]:
+        """All keys of one kind."""
+        with self._lock:
+            table: Mapping[ObjectKey, object] = self._certificates if kind == CERTIFICATE else self._issuers
+            return [key for key in table if key.kind == kind]
+
+    def overview(self) -> list[tuple[ObjectKey, ObjectKey, str, SecretView | None]]:
+        """Each Certificate with its issuer, its Ready status and its Secret, for whoever counts them."""
+        with self._lock:
+            return [
+                (key, item.issuer, item.ready, self._secrets.get(item.secret))
+                for key, item in self._certificates.items()
+            ]
+
+    def _note_certificate(self, key: ObjectKey, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
+        old = self._certificates.get(key)
+        if event == DELETED:
+            if old and b'"order":{' in old.body:
+                self._orphans[key] = old.body
+            self._drop_certificate(key)
+            return {key, *(self._by_secret.get(old.secret, set()) if old else ())}
+        record = self._record(key, body)
+        if old and (old.resource_version == record.resource_version or _older(record, old)):
+            return set()
+        self._drop_certificate(key)
+        self._certificates[key] = record
+        self._by_issuer.setdefault(record.issuer, set()).add(key)
+        claims = self._by_secret.setdefault(record.secret, set())
+        claims.add(key)
+        moved = old is not None and old.secret != record.secret
+        rivals = set(claims) if len(claims) > 1 and (old is None or moved) else set()
+        return {key} | rivals | (self._by_secret.get(old.secret, set()) if old and moved else set())
+
+    def _note_issuer(self, key: ObjectKey, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
+        old = self._issuers.get(key)
+        if event == DELETED:
+            self._issuers.pop(key, None)
+            return {key} | self.dependents(key)
+        slim = _slim(body)
+        if old and _version(old) == _version(slim):
+            return set()
+        self._issuers[key] = slim
+        return {key} | self.dependents(key)
+
+    def _note_secret(self, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
+        meta = body.get("metadata") or {}
+        place = (meta.get("namespace", ""), meta.get("name", ""))
+        if event == DELETED:
+            self.forget_secret(*place)
+        else:
+            known = self._secrets.get(place)
+            if known and known.resource_version == meta.get("resourceVersion"):
+                return set()
+            try:
+                self._put_secret(secrets.parse(body, manager=self._names.field_manager))
+            except CertwrightError:
+                self.forget_secret(*place)
+        concerned = set(self._by_secret.get(place, ()))
+        owners = meta.get("ownerReferences") or ()
+        concerned |= {ObjectKey(CERTIFICATE, place[0], str(item.get("name"))) for item in owners} & set(
+            self._certificates
+        )
+        for issuer in self._issuers_naming(place):
+            concerned |= {issuer} | self.dependents(issuer)
+        return concerned
+
+    def _put_secret(self, secret: secrets.Secret) -> None:
+        place = (secret.meta.namespace, secret.meta.name)
+        if secret.meta.labels.get(self._names.next_key_label) == "true":
+            self._next_keys[place] = secret.meta.uid
+        else:
+            self._secrets[place] = secret_view(secret)
+
+    def _record(self, key: ObjectKey, body: Mapping[str, Any]) -> _Certificate:
+        spec = body.get("spec") if isinstance(body.get("spec"), dict) else {}
+        reference = (spec or {}).get("issuerRef") or {}
+        name, kind = str(reference.get("name", "")), str(reference.get("kind") or ISSUER)
+        slim = _slim(body)
+        return _Certificate(
+            body=json.dumps(slim, separators=(",", ":")).encode(),
+            resource_version=_version(slim),
+            issuer=issuer_key(kind, key.namespace, name),
+            secret=(key.namespace, str((spec or {}).get("secretName", ""))),
+            created=Meta.of(slim).created,
+            ready=intern(_ready(slim)),
+        )
+
+    def _drop_certificate(self, key: ObjectKey) -> None:
+        old = self._certificates.pop(key, None)
+        if old:
+            _discard(self._by_issuer, old.issuer, key)
+            _discard(self._by_secret, old.secret, key)
+
+    def _issuers_naming(self, place: Place) -> list[ObjectKey]:
+        """Issuers whose spec names a Secret anywhere; there are few issuers, so they are searched."""
+        namespace, name = place
+        return [
+            key
+            for key, body in self._issuers.items()
+            if (self._cluster_namespace if key.kind == CLUSTER_ISSUER else key.namespace) == namespace
+            and _names_secret(body.get("spec"), name)
+        ]
+
+
+def _discard(table: dict[Group, set[ObjectKey]], group: Group, key: ObjectKey) -> None:
+    """Take a key out of a group, and the group away when it is empty."""
+    members = table.get(group, set())
+    members.discard(key)
+    if not members:
+        table.pop(group, None)
+
+
+def _slim(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body without what is long and never looked at."""
+    meta = {key: value for key, value in (body.get("metadata") or {}).items() if key != "managedFields"}
+    if LAST_APPLIED in (meta.get("annotations") or {}):
+        meta["annotations"] = {key: value for key, value in meta["annotations"].items() if key != LAST_APPLIED}
+    return {**body, "metadata": meta}
+
+
+def _version(body: Mapping[str, Any]) -> str:
+    return str((body.get("metadata") or {}).get("resourceVersion", ""))
+
+
+def _ready(body: Mapping[str, Any]) -> str:
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return next((str(item.get("status")) for item in conditions if item.get("type") == READY), "Unknown")
+
+
+def _older(new: _Certificate, old: _Certificate) -> bool:
+    """Whether news is behind what we wrote ourselves; versions compare as numbers where they are numbers."""
+    if new.resource_version.isdigit() and old.resource_version.isdigit():
+        return int(new.resource_version) < int(old.resource_version)
+    return False
+
+
+def _names_secret(value: object, name: str) -> bool:
+    if isinstance(value, dict):
+        return any(
+            (key == "secretName" and item == name)
+            or (key.lower().endswith("secretref") and isinstance(item, dict) and item.get("name") == name)
+            or _names_secret(item, name)
+            for key, item in value.items()
+        )
+    return isinstance(value, list) and any(_names_secret(item, name) for item in value)

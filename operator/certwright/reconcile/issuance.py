@@ -1,0 +1,219 @@
+"""Carries an issuance out: asks the issuer, writes the journal before what it describes, stores what comes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from certwright.core import status as statuses
+from certwright.core.desired import stamped_digest
+from certwright.core.step import Reason
+from certwright.errors import CertwrightError, ChallengeFailed, Conflict, InvalidSpec, Retryable, Terminal
+from certwright.issuers.base import Issued, OrderLost, Pending, Planned, Request
+from certwright.kube.faults import NamespaceTerminating, NotFound
+from certwright.resources.certificate import parse_certificate
+from certwright.resources.names import CERTIFICATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from certwright.core.observation import Observation
+    from certwright.issuers.base import Backend
+    from certwright.issuers.next_key import NextKeys
+    from certwright.reconcile.announcer import Announcer
+    from certwright.reconcile.attempts import Attempts
+    from certwright.reconcile.cache import Cache
+    from certwright.reconcile.instruments import Instruments
+    from certwright.reconcile.observer import Observer
+    from certwright.reconcile.status_writer import StatusWriter
+    from certwright.reconcile.storing import Store
+    from certwright.reconcile.troubles import Troubles
+    from certwright.resources.certificate import Certificate
+    from certwright.resources.issuer import Issuer
+    from certwright.resources.names import Names, ObjectKey
+
+log = structlog.get_logger(__name__)
+CLEAN_UP_TRIES = 10
+"""Faults in a row after which records that cannot be removed are left, with an Event that names them."""
+
+
+class Issuance:
+    """Performs the steps that concern issuers.
+
+    Args:
+        backends: The issuers by type.
+        next_keys: Where next private keys rest.
+        store: Writes TLS Secrets.
+        observer: Puts observations together.
+        writer: Writes statuses.
+        cache: What the watches told.
+        announcer: Writes Events.
+        attempts: Counts faults in a row.
+        troubles: Turns faults into waits.
+        instruments: Measures.
+        names: Spells labels and annotations.
+        wake: Puts a key into the queue.
+    """
+
+    def __init__(
+        self,
+        *,
+        backends: Mapping[str, Backend],
+        next_keys: NextKeys,
+        store: Store,
+        observer: Observer,
+        writer: StatusWriter,
+        cache: Cache,
+        announcer: Announcer,
+        attempts: Attempts,
+        troubles: Troubles,
+        instruments: Instruments,
+        names: Names,
+        wake: Callable[[ObjectKey], None],
+    ) -> None:
+        self._backends = backends
+        self._next_keys = next_keys
+        self._store = store
+        self._observer = observer
+        self._writer = writer
+        self._cache = cache
+        self._announcer = announcer
+        self._attempts = attempts
+        self._troubles = troubles
+        self._instruments = instruments
+        self._names = names
+        self._wake = wake
+        self._begun: dict[str, float] = {}
+
+    def advance(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
+        """Begin an issuance or go on with it.
+
+        Returns:
+            The observation after what was done; None when the Certificate is gone; or the seconds to wait.
+
+        Raises:
+            Conflict: The Certificate changed: observe anew.
+            NotFound: It is gone.
+        """
+        certificate = observation.certificate
+        self._begun.setdefault(certificate.meta.uid, time.monotonic())
+        try:
+            return self._advance(observation, reason, now)
+        except (Conflict, NotFound, NamespaceTerminating):
+            raise
+        except OrderLost as fault:
+            log.info("abandoning the order", because=fault.message)
+            return self.abandon(observation, Reason(fault.reason, fault.message), now)
+        except Retryable as fault:
+            issuer = self._observer.issuer(certificate)
+            if issuer and fault.reason == "AccountDoesNotExist":
+                self._wake(issuer.key)
+            return self._troubles.hiccup(observation, reason, fault, now)
+        except InvalidSpec as fault:
+            return self._troubles.mistake(observation, reason, fault, now)
+        except (ChallengeFailed, Terminal) as fault:
+            if not self._cleaned_up(certificate, now):
+                return self._troubles.hiccup(observation, reason, Retryable(fault.message, reason=fault.reason), now)
+            self._begun.pop(certificate.meta.uid, None)
+            return self._troubles.failure(observation, fault, now)
+
+    def abandon(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
+        """Clean up after the order in the journal and forget it."""
+        certificate = observation.certificate
+        if not self._cleaned_up(certificate, now):
+            return self._troubles.pause(certificate.key, Retryable(reason.message, reason=reason.word))
+        left = {key: value for key, value in certificate.status.raw.items() if key not in statuses.ORDER_FIELDS}
+        self._writer.write(observation, left)
+        return self._observer.look(certificate.key)
+
+    def drop_next_key(self, certificate: Certificate) -> None:
+        """Remove the Secret with a next key that is in use by now, or for nothing."""
+        self._next_keys.drop(certificate)
+        self._cache.forget_secret(certificate.meta.namespace, self._next_keys.secret_name(certificate))
+
+    def clean_up_orphan(self, body: Mapping[str, Any], now: datetime) -> bool:
+        """Clean up after a Certificate that was deleted with an order under way; whether it is done with."""
+        try:
+            certificate = parse_certificate(body)
+        except InvalidSpec:
+            return True
+        self._begun.pop(certificate.meta.uid, None)
+        return self._cleaned_up(certificate, now)
+
+    def _advance(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
+        certificate = observation.certificate
+        issuer = self._observer.issuer(certificate)
+        if issuer is None:
+            raise Conflict("the issuer went away")
+        backend = self._backends[issuer.type]
+        outcome = backend.advance(issuer, Request(certificate, stamped_digest(certificate.spec), now))
+        if isinstance(outcome, Issued):
+            return self._store_it(observation, issuer, outcome, now)
+        words = Reason(reason.word, outcome.message) if isinstance(outcome, Pending) else reason
+        if isinstance(outcome, Planned) or outcome.lasting:
+            rests = issuer.acme and certificate.spec.private_key.rotation_policy != "Never"
+            desired = statuses.ordering(
+                observation,
+                self._names,
+                reason=words,
+                order=outcome.order,
+                next_key_secret=self._next_keys.secret_name(certificate) if rests else "",
+                now=now,
+            )
+            self._writer.write(observation, desired)
+        if isinstance(outcome, Planned):
+            return self._observer.look(certificate.key)
+        self._attempts.over(certificate.key)
+        return max(outcome.seconds, 0.01)
+
+    def _store_it(
+        self, observation: Observation, issuer: Issuer, issued: Issued, now: datetime
+    ) -> Observation | float | None:
+        """Secret first, so that a certificate in hand is never lost; then the traces, then the journal."""
+        certificate = observation.certificate
+        secret = self._store.put(observation, issued)
+        self._cache.note_secret(secret)
+        with_secret = self._observer.look(certificate.key)
+        if with_secret is None:
+            return None
+        if not self._cleaned_up(certificate, now):
+            text = "the certificate is stored; its TXT records could not be removed yet"
+            return self._troubles.hiccup(
+                with_secret, Reason("CleanUp", text), Retryable(text, reason="CleanUpFailed"), now
+            )
+        after = dataclasses.replace(with_secret, certificate=certificate)
+        written = self._writer.write(after, statuses.issued(after, now))
+        if certificate.status.next_key_secret:
+            self.drop_next_key(certificate)
+        seconds = time.monotonic() - self._begun.pop(certificate.meta.uid, time.monotonic())
+        self._instruments.issued(issuer.type, seconds)
+        self._attempts.over(certificate.key)
+        status = written.certificate.status.raw
+        message = (
+            f"certificate stored in Secret {certificate.spec.secret_name}, issued by {issuer.reference} "
+            f"in {seconds:.1f} s; valid until {status.get('notAfter', '?')}, "
+            f"renewed at {status.get('renewalTime', '?')}"
+        )
+        self._announcer.good(CERTIFICATE, certificate.meta, reason="Issued", message=message, now=now)
+        return self._observer.look(certificate.key)
+
+    def _cleaned_up(self, certificate: Certificate, now: datetime) -> bool:
+        """Remove what was presented; False when that is to be tried again."""
+        if certificate.status.order is None:
+            return True
+        issuer = None
+        try:
+            issuer = self._observer.issuer(certificate)
+            self._backends[issuer.type if issuer else "acme"].abandon(issuer, certificate)
+        except CertwrightError as fault:
+            if isinstance(fault, Retryable) and self._attempts.another(certificate.key) < CLEAN_UP_TRIES:
+                log.info("cleaning up failed; trying again", because=fault.message)
+                return False
+            left = ", ".join(item.record.name for item in certificate.status.order.identifiers if item.record)
+            message = f"TXT records are left at {left[:200]}: {fault.message}; remove them by hand"
+            self._announcer.bad(CERTIFICATE, certificate.meta, reason="CleanUpFailed", message=message, now=now)
+        return True

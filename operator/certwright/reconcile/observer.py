@@ -1,0 +1,105 @@
+"""Puts together what a decision is made from: the cache for a look, the API server before anything is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certwright.core.observation import IssuerState, Observation
+from certwright.errors import CertwrightError
+from certwright.kube import certificates, secrets
+from certwright.resources.certificate import parse_certificate
+from certwright.resources.conditions import READY
+from certwright.resources.issuer import issuer_key, parse_issuer
+from certwright.resources.names import CERTIFICATE
+
+if TYPE_CHECKING:
+    from certwright.kube.client import Kube
+    from certwright.reconcile.cache import Cache
+    from certwright.resources.certificate import Certificate
+    from certwright.resources.issuer import Issuer
+    from certwright.resources.names import Names, ObjectKey
+
+
+class Observer:
+    """Observes Certificates.
+
+    Args:
+        kube: The client.
+        cache: What the watches told.
+        names: Spells the next key's Secret.
+        owner_wanted: Whether TLS Secrets go with their Certificates.
+    """
+
+    def __init__(self, kube: Kube, cache: Cache, names: Names, *, owner_wanted: bool) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._names = names
+        self._owner_wanted = owner_wanted
+
+    def look(self, key: ObjectKey) -> Observation | None:
+        """The Certificate as the watches told it; None when there is none.
+
+        Raises:
+            InvalidSpec: Its spec cannot be read.
+        """
+        body = self._cache.certificate(key)
+        return None if body is None else self._around(parse_certificate(body))
+
+    def confirm(self, key: ObjectKey) -> Observation | None:
+        """The Certificate and its Secret as the API server has them now; None when there is none.
+
+        Raises:
+            CertwrightError: The API server does not answer, or the spec cannot be read.
+        """
+        body = certificates.get(self._kube, key)
+        if body is None:
+            self._cache.note(CERTIFICATE, "DELETED", {"metadata": {"namespace": key.namespace, "name": key.name}})
+            return None
+        self._cache.note(CERTIFICATE, "READ", body)
+        certificate = parse_certificate(body)
+        name = certificate.spec.secret_name
+        secret = secrets.get(self._kube, key.namespace, name) if name else None
+        if secret:
+            self._cache.note_secret(secret)
+        else:
+            self._cache.forget_secret(key.namespace, name)
+        return self._around(certificate)
+
+    def issuer(self, certificate: Certificate) -> Issuer | None:
+        """The issuer a Certificate names, parsed; None when there is none.
+
+        Raises:
+            InvalidSpec: Its spec cannot be read.
+        """
+        reference = certificate.spec.issuer_ref
+        body = self._cache.issuer(issuer_key(reference.kind, certificate.meta.namespace, reference.name))
+        return parse_issuer(body) if body else None
+
+    def _around(self, certificate: Certificate) -> Observation:
+        meta = certificate.meta
+        return Observation(
+            certificate=certificate,
+            secret=self._cache.secret(meta.namespace, certificate.spec.secret_name),
+            issuer=self._issuer_state(certificate),
+            next_key=self._cache.has_next_key(meta.namespace, self._names.next_key_secret(meta.name, meta.uid)),
+            rival=self._cache.rival(certificate.key),
+            owner_wanted=self._owner_wanted,
+        )
+
+    def _issuer_state(self, certificate: Certificate) -> IssuerState:
+        reference = certificate.spec.issuer_ref
+        key = issuer_key(reference.kind, certificate.meta.namespace, reference.name)
+        body = self._cache.issuer(key)
+        called = f"{reference.kind} {reference.name}"
+        if body is None:
+            text = f"{called} does not exist; create it, or mend spec.issuerRef"
+            return IssuerState(key, reason="IssuerNotFound", message=text)
+        try:
+            issuer = parse_issuer(body)
+        except CertwrightError as fault:
+            return IssuerState(key, reason="IssuerNotReady", message=f"{called}: {fault.message}")
+        ready = next((condition for condition in issuer.conditions if condition.type == READY), None)
+        if ready and ready.status == "True" and ready.observed_generation in {0, issuer.meta.generation}:
+            return IssuerState(key, type=issuer.type, ready=True)
+        said = f"{called} is not ready: {ready.message}" if ready else f"{called} is not ready yet"
+        return IssuerState(key, type=issuer.type, reason="IssuerNotReady", message=said)

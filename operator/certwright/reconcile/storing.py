@@ -1,0 +1,111 @@
+"""Writes the TLS Secret: the whole of our part of it in one server-side apply, so that others' keys survive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from certwright.core.desired import secret_annotation_set, secret_labels, stamped_digest
+from certwright.errors import Conflict
+from certwright.kube import secrets
+from certwright.pki import keys
+from certwright.pki.secret import read_tls_secret, tls_secret_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from certwright.core.observation import Observation
+    from certwright.issuers.base import Issued
+    from certwright.kube.client import Kube
+    from certwright.resources.certificate import Certificate
+    from certwright.resources.names import Names
+
+OURS = ("tls.key", "tls.crt", "ca.crt")
+
+
+class Store:
+    """Writes TLS Secrets.
+
+    Args:
+        kube: The client.
+        names: Spells labels and annotations.
+        owner_reference: Whether a Secret goes with its Certificate.
+    """
+
+    def __init__(self, kube: Kube, names: Names, *, owner_reference: bool) -> None:
+        self._kube = kube
+        self._names = names
+        self._owner_reference = owner_reference
+
+    def put(self, observation: Observation, issued: Issued) -> secrets.Secret:
+        """Store a certificate with its key.
+
+        Raises:
+            CertwrightError: The API server refused it.
+        """
+        certificate = observation.certificate
+        data = tls_secret_data(certificate.spec, issued.key, chain_pem=issued.chain, ca_pem=issued.ca)
+        stamp = {self._names.annotation("request-digest"): stamped_digest(certificate.spec)}
+        return self._apply(
+            certificate, data, stamp, kind=observation.secret.type if observation.secret else secrets.TLS
+        )
+
+    def repair(self, observation: Observation) -> secrets.Secret | None:
+        """Write labels, annotations and encoding anew around the certificate that is there.
+
+        Returns:
+            The Secret as written; None when it is gone.
+
+        Raises:
+            Conflict: It changed since it was observed.
+            CertwrightError: The API server refused it.
+        """
+        certificate = observation.certificate
+        secret = secrets.get(self._kube, certificate.meta.namespace, certificate.spec.secret_name)
+        if secret is None or observation.secret is None:
+            return None
+        if secret.meta.resource_version != observation.secret.resource_version:
+            raise Conflict(f"Secret {secret.meta.name} changed meanwhile")
+        data = {name: secret.data[name] for name in OURS if name in secret.data}
+        key = keys.load(data["tls.key"], f"Secret {secret.meta.name}")
+        data["tls.key"] = keys.encode(key, certificate.spec.private_key.encoding)
+        digest = self._names.annotation("request-digest")
+        stamp = {digest: secret.meta.annotations[digest]} if digest in secret.meta.annotations else {}
+        return self._apply(certificate, data, stamp, kind=secret.type, resource_version=secret.meta.resource_version)
+
+    def _apply(
+        self,
+        certificate: Certificate,
+        data: Mapping[str, bytes],
+        stamp: Mapping[str, str],
+        *,
+        kind: str,
+        resource_version: str = "",
+    ) -> secrets.Secret:
+        facts = read_tls_secret(data)
+        if facts.certificate is None:  # pragma: no cover - the issuer has looked at it
+            raise Conflict("the certificate cannot be read back")
+        meta, spec = certificate.meta, certificate.spec
+        annotations = secret_annotation_set(meta.name, spec, self._names, facts.certificate)
+        return secrets.apply(
+            self._kube,
+            meta.namespace,
+            spec.secret_name,
+            data=data,
+            type=kind,
+            labels=secret_labels(spec, self._names),
+            annotations={**annotations, **stamp},
+            owners=[owner_of_secret(certificate, self._names)] if self._owner_reference else (),
+            resource_version=resource_version,
+        )
+
+
+def owner_of_secret(certificate: Certificate, names: Names) -> dict[str, object]:
+    """The owner reference by which the garbage collector removes a Secret with its Certificate."""
+    return {
+        "apiVersion": names.api_version,
+        "kind": "Certificate",
+        "name": certificate.meta.name,
+        "uid": certificate.meta.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
