@@ -1,0 +1,60 @@
+"""Certificate signing requests (RFC 2986): what is sent to a CA. The one place where a spec becomes a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certwright.errors import InvalidSpec
+from certwright.pki import subject, usages
+from certwright.pki.keys import signature_hash
+
+if TYPE_CHECKING:
+    from certwright.pki.keys import PrivateKey
+    from certwright.resources.certificate import CertificateSpec
+
+
+def make_csr(spec: CertificateSpec, key: PrivateKey, *, common_name_in_subject: bool = True) -> bytes:
+    """Ask for what a spec says.
+
+    Args:
+        spec: The Certificate's spec.
+        key: The key that the certificate is for; it signs the request.
+        common_name_in_subject: False for a CA that refuses a common name.
+
+    Returns:
+        The request in DER.
+
+    Raises:
+        InvalidSpec: A value of the spec cannot be in a request.
+    """
+    name = subject.distinguished_name(spec, common_name=common_name_in_subject)
+    builder = x509.CertificateSigningRequestBuilder(subject_name=name)
+    alternatives = subject.alternative_names(spec)
+    if alternatives:
+        # RFC 5280 4.2.1.6: with no subject the alternative names are all there is, so they must be understood.
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=not name.rdns)
+    wanted = usages.canonical(spec.usages, is_ca=spec.is_ca)
+    if spec.encode_usages:
+        for extension, critical in usages.extensions(wanted):
+            builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
+
+
+def load_csr(der: bytes) -> x509.CertificateSigningRequest:
+    """Read a request and see that whoever made it has the key.
+
+    Raises:
+        InvalidSpec: It cannot be read, or its signature does not hold.
+    """
+    try:
+        request = x509.load_der_x509_csr(der)
+        proven = request.is_signature_valid
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        raise InvalidSpec("the certificate signing request cannot be read") from None
+    if not proven:
+        raise InvalidSpec("the certificate signing request is not signed by the key it names")
+    return request

@@ -1,0 +1,296 @@
+"""Signs certificates (RFC 5280 4): by a CA's key, or each by its own. Decides what is in them; trusts no request.
+
+Of a request only the key, the subject and the alternative names are taken; all else follows from the terms and the CA.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from certwright.errors import InvalidSpec
+from certwright.pki import chain, keys, usages
+from certwright.pki.csr import load_csr, make_csr
+from certwright.pki.subject import encodable
+from certwright.resources.values import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from certwright.pki.keys import PrivateKey
+    from certwright.resources.certificate import CertificateSpec
+
+_E = TypeVar("_E", bound=x509.ExtensionType)
+Extensions = list[tuple[x509.ExtensionType, bool]]
+
+
+class Terms(Protocol):
+    """What is granted beside the names; a CertificateSpec says it all."""
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it is valid from now on."""
+
+    @property
+    def is_ca(self) -> bool:
+        """Whether it may sign others."""
+
+    @property
+    def usages(self) -> tuple[str, ...]:
+        """Names of usages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A CA that can sign.
+
+    Args:
+        chain: Its certificate, then those above it as far as they are known.
+        key: Its key.
+        where: The Secret it is from, for messages.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    key: PrivateKey = field(repr=False)
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBundle:
+    """What was signed.
+
+    Args:
+        chain_pem: See chain.Bundle.
+        ca_pem: See chain.Bundle.
+        not_after: Its end, UTC.
+        shortened: Whether that is earlier than what was asked for, because a CA above it ends then.
+    """
+
+    chain_pem: bytes
+    ca_pem: bytes
+    not_after: datetime
+    shortened: bool = False
+
+
+def load_authority(data: Mapping[str, bytes], *, where: str, now: datetime) -> Authority:
+    """Read a CA from the data of its Secret: `tls.key`, `tls.crt`, and `ca.crt` where that is what signed `tls.crt`.
+
+    Args:
+        data: The Secret's data.
+        where: The Secret, for messages.
+        now: The moment, UTC.
+
+    Raises:
+        InvalidSpec: It cannot sign; says why and what to do.
+    """
+    for name in ("tls.crt", "tls.key"):
+        if not data.get(name):
+            raise InvalidSpec(f"{where}: it has no {name}; put the CA's certificate and key there", reason="InvalidCA")
+    certificates = chain.split(data["tls.crt"], f"{where}, tls.crt")
+    key = keys.load(data["tls.key"], f"{where}, tls.key")
+    try:
+        digest = keys.public_digest(key.public_key())
+        own = next((one for one in certificates if keys.public_digest(one.public_key()) == digest), None)
+        if own is None:
+            raise InvalidSpec(f"{where}: tls.key is not the key of tls.crt; store the two that belong together")
+        _must_sign(own, where, now)
+        return Authority(tuple(chain.climb(own, [*certificates, *_above(data.get("ca.crt", b""))])), key, where)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
+        raise InvalidSpec(f"{where}, tls.crt: the certificate cannot be read: {str(fault)[:120]}") from None
+
+
+def sign(
+    csr_der: bytes,
+    terms: Terms,
+    authority: Authority,
+    *,
+    now: datetime,
+    serial: int | None = None,
+    crl_distribution_points: Sequence[str] = (),
+    ocsp_servers: Sequence[str] = (),
+    issuing_certificate_urls: Sequence[str] = (),
+) -> SignedBundle:
+    """Sign a request by a CA.
+
+    Args:
+        csr_der: The request.
+        terms: What is granted.
+        authority: The CA.
+        now: The moment from which on it is valid, UTC. It ends with the first of the CAs above it at the latest, since
+            what outlives those is not accepted anyway.
+        serial: Random when None.
+        crl_distribution_points: URLs (RFC 5280 4.2.1.13).
+        ocsp_servers: URLs (RFC 5280 4.2.2.1).
+        issuing_certificate_urls: URLs (RFC 5280 4.2.2.1).
+
+    Raises:
+        InvalidSpec: The request is bad, or the CA may not grant it.
+    """
+    own = authority.chain[0]
+    if terms.is_ca:
+        _must_allow_ca(authority)
+    begin = max(now, own.not_valid_before_utc).replace(microsecond=0)
+    asked = _end(now, terms.duration)
+    end = min(asked, *(one.not_valid_after_utc for one in authority.chain))
+    if end <= begin:
+        raise InvalidSpec(
+            f"{authority.where}: a certificate above the CA's own has expired at {format_time(end)}; renew it"
+        )
+    extensions: Extensions = [(_authority_key_identifier(authority), False), *_revocation(crl_distribution_points)]
+    access = [
+        x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
+        for name, method, urls in (
+            ("spec.ca.ocspServers", AuthorityInformationAccessOID.OCSP, ocsp_servers),
+            ("spec.ca.issuingCertificateURLs", AuthorityInformationAccessOID.CA_ISSUERS, issuing_certificate_urls),
+        )
+        for url in _urls(name, urls)
+    ]
+    if access:
+        extensions.append((x509.AuthorityInformationAccess(access), False))
+    request = load_csr(csr_der)
+    builder = _begun(request, terms, own.subject, serial).not_valid_before(begin).not_valid_after(end)
+    certificate = _signed(builder, extensions, authority.key)
+    if not chain.issued(own, certificate):  # a damaged key would give itself away by what it signs
+        raise InvalidSpec(f"{authority.where}: tls.key is damaged; store the key that belongs to tls.crt")
+    bundle = chain.bundle([certificate, *authority.chain])
+    return SignedBundle(bundle.chain_pem, bundle.ca_pem, end, shortened=end < asked)
+
+
+def self_sign(
+    spec: CertificateSpec,
+    key: PrivateKey,
+    *,
+    now: datetime,
+    serial: int | None = None,
+    crl_distribution_points: Sequence[str] = (),
+) -> SignedBundle:
+    """Sign a certificate by its own key.
+
+    Args:
+        spec: The Certificate's spec.
+        key: Its key.
+        now: The moment from which on it is valid, UTC.
+        serial: Random when None.
+        crl_distribution_points: URLs.
+
+    Raises:
+        InvalidSpec: A value of the spec cannot be in a certificate.
+    """
+    request = load_csr(make_csr(spec, key))
+    begin, end = now.replace(microsecond=0), _end(now, spec.duration)
+    builder = _begun(request, spec, request.subject, serial).not_valid_before(begin).not_valid_after(end)
+    certificate = _signed(builder, _revocation(crl_distribution_points), key)
+    bundle = chain.bundle([certificate])
+    return SignedBundle(bundle.chain_pem, bundle.ca_pem, end)
+
+
+def _begun(
+    request: x509.CertificateSigningRequest, terms: Terms, issuer: x509.Name, serial: int | None
+) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder(
+        issuer_name=issuer,
+        subject_name=request.subject,
+        public_key=request.public_key(),
+        serial_number=x509.random_serial_number() if serial is None else serial,
+    )
+    try:
+        alternatives = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        pass
+    except (ValueError, x509.DuplicateExtension) as fault:
+        raise InvalidSpec(f"the certificate signing request cannot be read: {str(fault)[:120]}") from None
+    else:
+        builder = builder.add_extension(alternatives, critical=not request.subject.rdns)
+    extensions: Extensions = [
+        (x509.BasicConstraints(ca=terms.is_ca, path_length=None), True),
+        (x509.SubjectKeyIdentifier.from_public_key(request.public_key()), False),
+        *usages.extensions(usages.canonical(terms.usages, is_ca=terms.is_ca)),
+    ]
+    return _with(builder, extensions)
+
+
+def _with(builder: x509.CertificateBuilder, extensions: Extensions) -> x509.CertificateBuilder:
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
+    return builder
+
+
+def _signed(builder: x509.CertificateBuilder, extensions: Extensions, key: PrivateKey) -> x509.Certificate:
+    return _with(builder, extensions).sign(key, keys.signature_hash(key))
+
+
+def _end(now: datetime, duration: timedelta) -> datetime:
+    try:
+        return (now + duration).replace(microsecond=0)
+    except OverflowError:
+        raise InvalidSpec("spec.duration: it reaches beyond the year 9999; ask for less") from None
+
+
+def _revocation(urls: Iterable[str]) -> Extensions:
+    points = [
+        x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+        for url in _urls("crlDistributionPoints", urls)
+    ]
+    return [(x509.CRLDistributionPoints(points), False)] if points else []
+
+
+def _urls(name: str, urls: Iterable[str]) -> list[str]:
+    for url in urls:
+        encodable(f"the issuer's {name}", x509.UniformResourceIdentifier, url)
+    return list(dict.fromkeys(urls))
+
+
+def _authority_key_identifier(authority: Authority) -> x509.AuthorityKeyIdentifier:
+    """As the CA's certificate has it, since the two are matched by it; made from its key where it has none."""
+    identifier = _extension(authority.chain[0], x509.SubjectKeyIdentifier)
+    if identifier is None:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+
+def _above(pem: bytes) -> list[x509.Certificate]:
+    """What `ca.crt` adds; signing needs none of it, so that what is unreadable there must not stop it."""
+    try:
+        return chain.split(pem, "ca.crt")
+    except InvalidSpec:
+        return []
+
+
+def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+    except (ValueError, x509.DuplicateExtension) as fault:
+        raise InvalidSpec(f"a certificate of the CA cannot be read: {str(fault)[:120]}", reason="InvalidCA") from None
+
+
+def _must_sign(own: x509.Certificate, where: str, now: datetime) -> None:
+    constraints = _extension(own, x509.BasicConstraints)
+    usage = _extension(own, x509.KeyUsage)
+    if own.not_valid_after_utc <= now:
+        problem = f"has expired at {format_time(own.not_valid_after_utc)}; renew it"
+    elif constraints is None or not constraints.ca:
+        problem = "is not a CA's (its basic constraints do not say CA); make one with isCA: true"
+    elif usage is not None and not usage.key_cert_sign:
+        problem = "may not sign others (its key usage lacks 'cert sign'); make one with that usage"
+    else:
+        return
+    raise InvalidSpec(f"{where}: the certificate in tls.crt {problem}", reason="InvalidCA")
+
+
+def _must_allow_ca(authority: Authority) -> None:
+    """Each certificate above may limit how many CAs stand below it (RFC 5280 4.2.1.9)."""
+    for below, one in enumerate(authority.chain, 1):
+        constraints = _extension(one, x509.BasicConstraints)
+        limit = constraints.path_length if constraints else None
+        if limit is not None and limit < below:
+            raise InvalidSpec(
+                f"spec.isCA: {authority.where}: its path length ({limit}) lets no further CA stand below it; "
+                "use another issuer, or set isCA to false"
+            )
