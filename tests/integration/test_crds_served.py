@@ -819,6 +819,7 @@ STATUS = {
         "issuer": "ClusterIssuer/letsencrypt",
         "reason": "CAARefused",
         "message": "CAA of example.com does not allow this CA",
+        "request": "sha256:00",
         "problem": {
             "type": "urn:ietf:params:acme:error:caa",
             "title": "CAA",
@@ -832,6 +833,7 @@ STATUS = {
                     "detail": "refused",
                     "status": 403,
                     "identifier": {"type": "dns", "value": "example.com"},
+                    "vendorsOwn": [1, 2],
                 }
             ],
         },
