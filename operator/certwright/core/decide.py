@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from certwright.core.observation import Observation
     from certwright.resources.names import Names
 
+SETTLING = timedelta(seconds=3)
+"""How long a new Certificate's issuer may be unready without a word: the two are often applied in one go."""
 RIVAL_CHECK = timedelta(minutes=3)
 """How often a Certificate that may not write its Secret looks again."""
 
@@ -106,6 +108,9 @@ def _blocked(observation: Observation, names: Names, now: datetime, reason: Reas
     certificate, issuer = observation.certificate, observation.issuer
     ready = not_ready(observation, names, now)
     if not issuer.ready:
+        created = certificate.meta.created
+        if created and now < created + SETTLING and not certificate.status.raw:
+            return Wait(created + SETTLING, ready, quiet=True)
         word = MANUAL if reason.word == MANUAL else issuer.reason
         return Wait(now + backoff.MISTAKE, ready, Reason(word, issuer.message))
     status = certificate.status

@@ -58,11 +58,13 @@ class Wait:
         until: The moment to look again; None waits for a change.
         ready: Why the Certificate is not Ready; None when it is.
         issuing: Why an issuance is wanted and does not go on; None when none is wanted.
+        quiet: It is not worth a word yet.
     """
 
     until: datetime | None
     ready: Reason | None
     issuing: Reason | None = None
+    quiet: bool = False
 
 
 Step = Issue | Advance | Abandon | Repair | DropNextKey | Wait

@@ -107,7 +107,7 @@ class CertificateReconciler:
             step = decide(observation, self._names, now)
             if isinstance(step, Wait):
                 desired = statuses.waiting(observation, step, now)
-                if not statuses.patch(observation.certificate.status.raw, desired):
+                if step.quiet or not statuses.patch(observation.certificate.status.raw, desired):
                     self._attempts.over(key)
                     return None if step.until is None else max((step.until - now).total_seconds(), 0.0)
             if not confirmed and not isinstance(step, Advance):
