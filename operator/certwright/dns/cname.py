@@ -40,7 +40,7 @@ class Chain:
 
 def follow(zones: Zones, name: str, *, cnames: bool = True) -> Chain:
     """Find where the record for a name belongs, and wait for the answers; see `following`."""
-    return hold(following(zones, canonical(name), cnames=cnames))
+    return hold(following(zones, canonical(name), cnames=cnames), limits=zones.resolvers.limits)
 
 
 def following(zones: Zones, name: dns.name.Name, *, cnames: bool = True) -> Conversation[Chain]:

@@ -102,7 +102,7 @@ def check(records: Sequence[Record], zones: Zones, propagation: Propagation) -> 
 
     Returns one verdict a record, in order. A fault of the DNS is a verdict, too, and never raised.
     """
-    outcomes = converse([checking(record, zones, propagation) for record in records])
+    outcomes = converse([checking(record, zones, propagation) for record in records], limits=zones.resolvers.limits)
     return [
         Verdict(ok=False, summary=outcome.message, action="look at the DNS resolvers and the zone's delegation")
         if isinstance(outcome, CertwrightError)

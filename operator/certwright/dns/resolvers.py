@@ -7,13 +7,14 @@ and keeps no answers, and the first usable answer wins, whatever the others woul
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from certwright.dns.transport import Conversation, hold
+from certwright.dns.transport import Conversation, Limits, hold
 from certwright.dns.wire import Endpoint, Query, Reply
 from certwright.errors import InvalidSpec, Retryable
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 DNS_PORT = 53
 PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "2001:4860:4860::8888")
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 RESOLV_CONF = Path("/etc/resolv.conf")
 UNAVAILABLE = "DNSUnavailable"
 """Reason of a fault where no DNS server gave a usable answer."""
@@ -66,11 +68,11 @@ class Server:
             port = parts.port
         except ValueError:
             parts, port = urlsplit(""), None
-        if not parts.hostname or parts.netloc != text or "@" in text or port == 0:
+        if not _HOST.fullmatch(parts.hostname or "") or parts.netloc != text or "@" in text or port == 0:
             raise InvalidSpec(
                 f"{field}: {text[:80]!r} is not a server; write host:port, e.g. 192.0.2.1:53 or [2001:db8::1]:53"
             )
-        return cls(parts.hostname, port or DNS_PORT)
+        return cls(parts.hostname or "", port or DNS_PORT)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Its addresses, by the system where it is a name; none when it does not resolve."""
@@ -94,10 +96,12 @@ class Resolvers:
 
     Args:
         servers: Whom to ask; the one that answered last is asked first the next time.
+        limits: Time-outs of everything that is asked through these resolvers and after them.
     """
 
-    def __init__(self, servers: Sequence[Server]) -> None:
+    def __init__(self, servers: Sequence[Server], *, limits: Limits | None = None) -> None:
         self.servers = tuple(servers)
+        self.limits = limits or Limits()
         self._preferred = 0
 
     @classmethod
@@ -126,7 +130,7 @@ class Resolvers:
 
     def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.Message:
         """Ask one question and wait for the answer; see `asking`."""
-        return hold(self.asking(name, rdtype))
+        return hold(self.asking(name, rdtype), limits=self.limits)
 
     def asking(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Conversation[dns.message.Message]:
         """Ask one question.

@@ -41,7 +41,7 @@ class Limits:
     udp: float = 1.5
     tcp: float = 2.0
     total: float = 10.0
-    sockets: int = 200
+    sockets: int = 100
 
 
 def converse(conversations: Iterable[Conversation[T]], *, limits: Limits | None = None) -> list[T | CertwrightError]:

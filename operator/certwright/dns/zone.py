@@ -94,7 +94,7 @@ class Zones:
             Retryable: When servers do not answer.
             Terminal: When there is no zone to write into; reason ZoneNotFound.
         """
-        return hold(self.finding(canonical(name)))
+        return hold(self.finding(canonical(name)), limits=self.resolvers.limits)
 
     def finding(self, name: dns.name.Name) -> Conversation[Zone]:
         """As find_zone, as a conversation."""

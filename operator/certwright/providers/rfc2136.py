@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -17,7 +19,6 @@ from urllib.parse import urlsplit
 import dns.exception
 import dns.message
 import dns.name
-import dns.query
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
@@ -31,6 +32,8 @@ from certwright.providers.base import ConfigField, ProviderInfo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dns.message import Message
+
     from certwright.providers.base import NamedValue, Secrets
     from certwright.resources.reading import Fields
 
@@ -41,6 +44,7 @@ UDP_LIMIT: Final = 512
 UDP_SECONDS, TCP_SECONDS = 2.0, 4.0
 BATCH: Final = 200
 """Records in one message: some 20 kB, well below the 64 kB of TCP."""
+_HOST: Final = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 ALGORITHMS: Final = {
     "HMACMD5": dns.tsig.HMAC_MD5,
     "HMACSHA1": dns.tsig.HMAC_SHA1,
@@ -111,15 +115,15 @@ class Rfc2136:
                     update.add(owner, TTL, rdata)
             self._judge(self._send(update, zone), zone)
 
-    def _send(self, update: dns.update.UpdateMessage, zone: str) -> dns.message.Message:
+    def _send(self, update: dns.update.UpdateMessage, zone: str) -> Message:
         """Send it to the first address that answers, by UDP where it is small, else and after that by TCP."""
-        size = len(update.to_wire())
+        wire = update.to_wire()
         failures = []
         for address in self._addresses():
-            for tcp in (True,) if self._settings.tcp or size > UDP_LIMIT else (False, True):
+            for tcp in (True,) if self._settings.tcp or len(wire) > UDP_LIMIT else (False, True):
                 way = "TCP" if tcp else "UDP"
                 try:
-                    return self._exchange(update, address, tcp=tcp)
+                    return self._exchange(update, wire, address, tcp=tcp)
                 except dns.tsig.PeerBadTime:
                     raise Retryable(
                         f"the DNS server {self._where} refuses the update's TSIG time (BADTIME); set the clocks of "
@@ -130,7 +134,7 @@ class Rfc2136:
                     raise self._bad_key(type(error).__name__.removeprefix("Peer").upper()) from None
                 except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.tsig.BadTime):
                     raise self._bad_key("its answer is not signed with this key") from None
-                except dns.exception.Timeout:
+                except TimeoutError:
                     failures.append(f"{address} by {way}: no answer")
                 except (OSError, EOFError, dns.exception.DNSException) as error:
                     failures.append(f"{address} by {way}: {error}")
@@ -140,18 +144,20 @@ class Rfc2136:
             reason="DNSUnavailable",
         )
 
-    def _exchange(self, update: dns.update.UpdateMessage, address: str, *, tcp: bool) -> dns.message.Message:
-        if tcp:
-            answer = dns.query.tcp(update, address, timeout=TCP_SECONDS, port=self._settings.port)
-        else:
-            answer = dns.query.udp(
-                update, address, timeout=UDP_SECONDS, port=self._settings.port, ignore_unexpected=True
-            )
+    def _exchange(self, update: dns.update.UpdateMessage, wire: bytes, address: str, *, tcp: bool) -> Message:
+        octets = _octets((address, self._settings.port), wire, tcp=tcp)
+        try:
+            answer = dns.message.from_wire(octets, keyring=update.keyring, request_mac=update.mac)
+        except dns.exception.FormError:
+            # Refusals may come unsigned; what they say only makes us give up.
+            answer = dns.message.from_wire(octets, keyring=False)
+        if not update.is_response(answer):
+            raise OSError("the answer is to something else")
         if self._settings.key and not answer.had_tsig and answer.rcode() == dns.rcode.NOERROR:
             raise dns.tsig.BadSignature  # an unsigned yes may come from anyone (RFC 8945 section 5.3)
         return answer
 
-    def _judge(self, answer: dns.message.Message, zone: str) -> None:
+    def _judge(self, answer: Message, zone: str) -> None:
         """Turn the response code (RFC 2136 section 2.2, RFC 8945 section 5.2) into what a person should do."""
         code = answer.rcode()
         if code == dns.rcode.NOERROR:
@@ -199,6 +205,29 @@ class Rfc2136:
         return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+def _octets(where: tuple[str, int], wire: bytes, *, tcp: bool) -> bytes:
+    """The answer to a message; raises OSError, TimeoutError among them, or EOFError."""
+    family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    seconds = TCP_SECONDS if tcp else UDP_SECONDS
+    end = time.monotonic() + seconds
+    with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as sock:
+        sock.settimeout(seconds)
+        sock.connect(where)
+        sock.sendall((len(wire).to_bytes(2, "big") if tcp else b"") + wire)
+        received = b""
+        while (left := end - time.monotonic()) > 0:
+            sock.settimeout(left)
+            octets = sock.recv(65535)
+            if not tcp and octets[:2] == wire[:2]:
+                return octets
+            if tcp and not octets:
+                raise EOFError("it ended the connection without an answer")
+            received += octets
+            if tcp and len(received) >= 2 + int.from_bytes(received[:2], "big") > 2:  # noqa: PLR2004 - the length
+                return received[2:]
+        raise TimeoutError
+
+
 def build(config: Fields, secrets: Secrets) -> Rfc2136:
     """Make the provider of `solvers[i].dns01.rfc2136`; raises InvalidSpec naming the field that is wrong."""
     host, port = _server(config)
@@ -227,8 +256,8 @@ def _server(config: Fields) -> tuple[str, int]:
         pass
     try:
         parts = urlsplit(f"//{text}")
-        if parts.hostname and parts.netloc == text and "@" not in text and parts.port != 0:
-            return parts.hostname, parts.port or 53
+        if _HOST.fullmatch(parts.hostname or "") and parts.netloc == text and "@" not in text and parts.port != 0:
+            return str(parts.hostname), parts.port or 53
     except ValueError:
         pass
     raise InvalidSpec(

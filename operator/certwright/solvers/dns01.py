@@ -95,7 +95,7 @@ class Dns01Solver:
 
     def plan_all(self, items: Sequence[tuple[str, str]]) -> list[Record | CertwrightError]:
         """As plan for many, side by side; one entry each, in order, a fault where there was one."""
-        places = converse([self._locating(identifier) for identifier, _ in items])
+        places = converse([self._locating(identifier) for identifier, _ in items], limits=self._zones.resolvers.limits)
         return [self._record(*item, place) for item, place in zip(items, places, strict=True)]
 
     def present(self, records: Sequence[Record]) -> None:

@@ -1,0 +1,269 @@
+"""A little DNS for tests: zones, authoritative servers that misbehave on demand, and a resolver that knows them all.
+
+Every server has its own address of 127/8 and all share one port. One thread serves them. What was asked is recorded.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+import time
+from collections import defaultdict
+from typing import NamedTuple, Self
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import dns.zone
+from dns.rdataclass import IN
+from dns.rdatatype import CNAME, DNAME, NS, SOA
+
+from certwright.dns.resolvers import Resolvers, Server
+from certwright.dns.transport import Limits
+from certwright.dns.zone import Zones
+
+RESOLVER = "127.7.0.53"
+LIMITS = Limits(udp=0.15, tcp=0.15, total=3.0)
+
+
+class Asked(NamedTuple):
+    address: str
+    name: str
+    rdtype: str
+    transport: str
+
+
+class FakeDns:
+    """The whole DNS of one test.
+
+    Attributes:
+        faults: How an address misbehaves: silent, refused, servfail, lame, truncates, garbage, forges, empty, tcp-only.
+        broken: Names that the resolver answers with this rcode.
+        stale: Addresses that serve an old zone instead of the current one, by zone name.
+        asked: Everything asked, in order.
+    """
+
+    def __init__(self) -> None:
+        self.zones: dict[dns.name.Name, dns.zone.Zone] = {}
+        self.serves: dict[str, set[dns.name.Name]] = defaultdict(set)
+        self.faults: dict[str, str] = {}
+        self.broken: dict[str, dns.rcode.Rcode] = {}
+        self.stale: dict[tuple[str, str], dns.zone.Zone] = {}
+        self.asked: list[Asked] = []
+        self.port = 0
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._waker = socket.socketpair()
+        self._sockets: list[socket.socket] = [self._wake, self._waker]
+        self._open: set[str] = set()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._lock = threading.Lock()
+        self._jobs: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self.listen(RESOLVER)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waker.send(b"x")
+        self._thread.join()
+        self._selector.close()
+        for sock in self._sockets:
+            sock.close()
+
+    # -- what tests say
+
+    def zone(self, name: str, text: str = "", *servers: str, ns: tuple[str, ...] = ()) -> None:
+        """Add a zone; `servers` are addresses of its name servers ns1, ns2, … inside it, or `ns` names them."""
+        names = ns or tuple(f"ns{number}.{name}." for number in range(1, len(servers) + 1))
+        lines = ["@ 60 IN SOA ns1 hostmaster 1 3600 600 86400 60", *(f"@ 60 IN NS {server}" for server in names)]
+        if not ns:
+            lines += [
+                f"{server} 60 IN {'AAAA' if ':' in address else 'A'} {address}"
+                for server, address in zip(names, servers, strict=True)
+            ]
+        lines += [line for line in text.splitlines() if line.strip()]
+        origin = dns.name.from_text(name)
+        self.zones[origin] = dns.zone.from_text(
+            "$TTL 60\n" + "\n".join(line.strip() for line in lines) + "\n", origin, relativize=False
+        )
+        for address in servers:
+            self.serves[address].add(origin)
+            self.listen(address)
+
+    def add_txt(self, name: str, *values: str) -> None:
+        owner = dns.name.from_text(name)
+        zone = self.zones[self._deepest(owner, self.zones)]
+        rdataset = zone.find_rdataset(owner, "TXT", create=True)
+        rdataset.update_ttl(60)
+        for value in values:
+            rdataset.add(dns.rdata.from_text("IN", "TXT", value if value.startswith('"') else f'"{value}"'))
+
+    def resolvers(self, *servers: str) -> Resolvers:
+        return Resolvers([Server(address, self.port) for address in servers or (RESOLVER,)], limits=LIMITS)
+
+    def finder(self, *servers: str) -> Zones:
+        return Zones(self.resolvers(*servers), authoritative_port=self.port)
+
+    def asked_of(self, address: str) -> list[tuple[str, str]]:
+        return [(ask.name, ask.rdtype) for ask in self.asked if ask.address == address]
+
+    # -- serving
+
+    def listen(self, address: str) -> None:
+        if address in self._open:
+            return
+        self._open.add(address)
+        udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind((address, self.port))
+        self.port = udp.getsockname()[1]
+        tcp = socket.socket(udp.family, socket.SOCK_STREAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.bind((address, self.port))
+        tcp.listen()
+        for sock, kind in ((udp, "UDP"), (tcp, "TCP")):
+            sock.setblocking(False)
+            self._sockets.append(sock)
+            self._selector.register(sock, selectors.EVENT_READ, (address, kind))
+
+    def _serve(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._wake:
+                    return
+                address, kind = key.data
+                if kind == "UDP":
+                    wire, client = key.fileobj.recvfrom(65535)
+                    for answer in self._respond(address, wire, "UDP"):
+                        key.fileobj.sendto(answer, client)
+                else:
+                    self._stream(address, key.fileobj)
+
+    def _stream(self, address: str, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        if self.faults.get(address) == "silent":
+            self._sockets.append(connection)
+            return
+        with connection:
+            connection.settimeout(1)
+            try:
+                length = int.from_bytes(connection.recv(2), "big")
+                for answer in self._respond(address, connection.recv(length), "TCP"):
+                    # in two parts, as a network may deliver it
+                    data = len(answer).to_bytes(2, "big") + answer
+                    connection.sendall(data[:5])
+                    time.sleep(0.005)
+                    connection.sendall(data[5:])
+            except OSError:
+                pass
+
+    def _respond(self, address: str, wire: bytes, transport: str) -> list[bytes]:  # noqa: PLR0911 - one a fault
+        query = dns.message.from_wire(wire)
+        question = query.question[0]
+        self.asked.append(Asked(address, question.name.to_text(), dns.rdatatype.to_text(question.rdtype), transport))
+        fault = self.faults.get(address, "")
+        answer = dns.message.make_response(query, recursion_available=address == RESOLVER)
+        if fault == "silent" or (fault == "tcp-only" and transport == "UDP"):
+            return []
+        if fault in {"refused", "servfail"}:
+            answer.set_rcode(dns.rcode.REFUSED if fault == "refused" else dns.rcode.SERVFAIL)
+            return [answer.to_wire()]
+        if fault == "empty":
+            return [answer.to_wire()]
+        if fault == "garbage":
+            return [answer.to_wire()[:-3] + b"\xff\xff\xff" if not answer.question else answer.to_wire()[:20]]
+        if fault == "truncates" and transport == "UDP":
+            answer.flags |= dns.flags.TC
+            return [answer.to_wire()]
+        if query.flags & dns.flags.RD:
+            self._resolve(question.name, question.rdtype, answer)
+        elif fault == "lame":
+            answer.authority.append(dns.rrset.from_text(".", 60, IN, NS, "a.root-servers.net."))
+        else:
+            self._authoritative(address, question.name, question.rdtype, answer)
+        if fault == "forges":
+            forged = dns.message.make_response(query)
+            forged.id = query.id ^ 1
+            other = dns.message.make_response(dns.message.make_query("elsewhere.example.", "A"))
+            other.id = query.id
+            return [b"\x00", forged.to_wire(), other.to_wire(), answer.to_wire(max_size=65535)]
+        return [answer.to_wire(max_size=65535)]
+
+    def _resolve(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message) -> None:
+        for _ in range(12):
+            rcode = self.broken.get(name.to_text())
+            zone = self._deepest(name, self.zones)
+            if rcode is not None or zone is None:
+                answer.set_rcode(dns.rcode.NXDOMAIN if rcode is None else rcode)
+                return
+            target = self._lookup(self.zones[zone], name, rdtype, answer)
+            if target is None:
+                return
+            name = target
+        answer.set_rcode(dns.rcode.SERVFAIL)
+
+    def _authoritative(
+        self, address: str, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message
+    ) -> None:
+        origin = self._deepest(name, self.serves[address])
+        if origin is None:
+            answer.set_rcode(dns.rcode.REFUSED)
+            return
+        zone = self.stale.get((address, origin.to_text()), self.zones[origin])
+        answer.flags |= dns.flags.AA
+        cut = name
+        while cut != origin:
+            delegation = zone.get_rrset(cut, NS)
+            if delegation is not None:
+                answer.flags &= ~dns.flags.AA
+                answer.authority.append(delegation)
+                return
+            cut = cut.parent()
+        self._lookup(zone, name, rdtype, answer)
+
+    @staticmethod
+    def _deepest(name: dns.name.Name, origins: object) -> dns.name.Name | None:
+        held = [origin for origin in origins if name.is_subdomain(origin)]  # type: ignore[attr-defined]
+        return max(held, key=len, default=None)
+
+    @staticmethod
+    def _lookup(
+        zone: dns.zone.Zone, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message
+    ) -> dns.name.Name | None:
+        """Put the answer in; returns where a CNAME leads."""
+        above = name
+        while above != zone.origin:
+            above = above.parent()
+            dname = zone.get_rrset(above, DNAME)
+            if dname is not None:
+                try:
+                    target = name.relativize(above).concatenate(dname[0].target)
+                except dns.name.NameTooLong:
+                    answer.answer.append(dname)
+                    answer.set_rcode(dns.rcode.YXDOMAIN)
+                    return None
+                answer.answer += [dname, dns.rrset.from_text(name, 60, IN, CNAME, target.to_text())]
+                return target
+        owner = name
+        exists = any(other.is_subdomain(name) for other in zone.nodes)
+        if not exists:
+            above = name.parent()
+            while not any(other.is_subdomain(above) for other in zone.nodes):
+                above = above.parent()
+            owner = dns.name.Name((b"*", *above.labels))
+            exists = owner in zone.nodes
+        for kind in (rdtype, CNAME):
+            rrset = zone.get_rrset(owner, kind)
+            if rrset is not None:
+                found = dns.rrset.from_rdata_list(name, rrset.ttl, list(rrset))
+                answer.answer.append(found)
+                return found[0].target if kind == CNAME and rdtype != CNAME else None
+        answer.authority.append(zone.get_rrset(zone.origin, SOA))
+        if not exists:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        return None

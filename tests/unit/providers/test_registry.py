@@ -1,0 +1,110 @@
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from certwright.errors import InvalidSpec, Terminal
+from certwright.providers import registry
+from certwright.providers.base import ProviderInfo, add_many, remove_many
+from certwright.providers.rfc2136 import PROVIDER
+from certwright.resources.reading import Fields
+
+AT = "spec.acme.solvers[0].dns01"
+
+
+@pytest.fixture
+def _plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {
+        "rfc2136": "certwright.providers.rfc2136:PROVIDER",
+        "missing": "no_such_package.module:PROVIDER",
+        "wrong": "certwright.providers.rfc2136:TTL",
+    }
+    monkeypatch.setattr(
+        registry,
+        "_entry_points",
+        lambda: {name: EntryPoint(name, value, registry.GROUP) for name, value in points.items()},
+    )
+
+
+def test_ours_is_installed() -> None:
+    assert "rfc2136" in registry.names()
+    assert registry.load("rfc2136") is PROVIDER
+
+
+def test_an_unknown_one_names_those_installed() -> None:
+    with pytest.raises(InvalidSpec, match=r"'nosuch' is installed; installed are .*rfc2136"):
+        registry.load("nosuch")
+
+
+@pytest.mark.usefixtures("_plugins")
+def test_broken_plugins_are_named_and_harm_no_other() -> None:
+    found = registry.installed()
+    assert isinstance(found["rfc2136"], ProviderInfo)
+    missing, wrong = found["missing"], found["wrong"]
+    assert isinstance(missing, Terminal)
+    assert "'missing' (no_such_package.module:PROVIDER) cannot be loaded: ModuleNotFoundError" in missing.message
+    assert isinstance(wrong, Terminal)
+    assert "is a int and not a ProviderInfo" in wrong.message
+
+
+def test_a_provider_by_its_own_field() -> None:
+    name, config = registry.choose(
+        Fields({"cnameStrategy": "None", "propagation": {}, "rfc2136": {"nameserver": "x"}}, AT)
+    )
+    assert (name, config.path, config.text("nameserver")) == ("rfc2136", f"{AT}.rfc2136", "x")
+
+
+def test_a_plugin_by_name() -> None:
+    name, config = registry.choose(Fields({"provider": {"name": "mine", "config": {"a": "b"}}}, AT))
+    assert (name, config.path, config.text("a")) == ("mine", f"{AT}.provider.config", "b")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, r"dns01: must have a DNS provider; installed are .*rfc2136"),
+        ({"rfc2136": {}, "cloudflare": {}}, "must have only one of cloudflare, rfc2136"),
+        ({"provider": {}}, r"provider\.name: must name"),
+        ({"provider": {"name": "x", "secretRef": {"name": "y"}}}, r"provider\.secretRef: is not supported yet"),
+        ({"nosuch": {"a": 1}}, r"dns01\.nosuch: no DNS provider 'nosuch'"),
+    ],
+)
+def test_a_choice_that_is_none(body: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidSpec, match=message):
+        registry.build(Fields(body, AT), lambda _name, _key: b"")
+
+
+def test_build() -> None:
+    name, provider = registry.build(Fields({"rfc2136": {"nameserver": "192.0.2.1"}}, AT), lambda _name, _key: b"")
+    assert name == "rfc2136"
+    assert provider.find_zone("x.example.com.") is None
+
+
+def test_every_field_of_ours_is_explained() -> None:
+    assert all(field.help.endswith(".") for field in PROVIDER.fields)
+
+
+class Simple:
+    """A provider that knows one value at a time."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+
+    def add_txt(self, *args: str) -> None:
+        self.calls.append(("add", *args))
+
+    def remove_txt(self, *args: str) -> None:
+        self.calls.append(("remove", *args))
+
+    def find_zone(self, name: str) -> str | None:
+        raise NotImplementedError(name)
+
+
+@pytest.fixture
+def simple() -> Simple:
+    return Simple()
+
+
+def test_many_one_by_one(simple: Simple) -> None:
+    add_many(simple, "z.", [("a.z.", "1"), ("b.z.", "2")])
+    remove_many(simple, "z.", [("a.z.", "1")])
+    assert simple.calls == [("add", "z.", "a.z.", "1"), ("add", "z.", "b.z.", "2"), ("remove", "z.", "a.z.", "1")]
