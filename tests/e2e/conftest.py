@@ -1,0 +1,37 @@
+"""The operator as a process, and a namespace with an issuer that is ready; what to look at is in `waits`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from waits import wait_issuer
+
+from cluster.environment import Environment
+from cluster.manifests import acme_issuer, apply, tsig_secret
+from cluster.operator import Operator
+
+
+@pytest.fixture(scope="module")
+def operator(env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """One operator for the tests of a module, in front of the session's environment. Leave it running."""
+    running = Operator(env, tmp_path_factory.mktemp("operator"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def acme(env: Environment, operator: Operator, namespace: str) -> str:
+    """A namespace with the Issuer `acme`, which is ready, and the Secret `tsig` that it needs."""
+    assert operator.child.running, operator.log()[-3000:]
+    apply(env, tsig_secret(env, namespace), acme_issuer(env, namespace))
+    wait_issuer(env, namespace)
+    return namespace
+
+
+@pytest.fixture
+def own(env: Environment, tmp_path: Path) -> Iterator[Operator]:
+    """An operator of the test's own, not started yet; for tests that stop and kill it."""
+    alone = Operator(env, tmp_path)
+    yield alone
+    alone.stop()
