@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config import load_incluster_config, load_kube_config
 
 from certwright.errors import Terminal
 
@@ -65,9 +65,11 @@ class Login:
                 load_incluster_config(client_configuration=self._configuration)  # type: ignore[no-untyped-call]
             else:
                 load_kube_config(config_file=kubeconfig, client_configuration=self._configuration)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        except Exception as error:  # noqa: BLE001 - the file may hold anything, and the loader raises anything
             source = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's ServiceAccount"
-            raise Terminal(f"cannot log in by {source}: {type(error).__name__}: {error}", reason="NoLogin") from None
+            # The first line only: further ones may quote the file.
+            text = str(error).partition("\n")[0]
+            raise Terminal(f"cannot log in by {source}: {type(error).__name__}: {text}", reason="NoLogin") from None
         self.server: str = self._configuration.host.rstrip("/")
         self.pools: urllib3.PoolManager = RESTClientObject(self._configuration).pool_manager
 

@@ -159,6 +159,8 @@ def _conflict(refusal: Refusal) -> CertwrightError:
 
 
 def _invalid(refusal: Refusal) -> CertwrightError:
+    if any(cause.get("field") == "metadata.uid" for cause in refusal.causes):
+        return _conflict(refusal)  # an apply with the uid of another object, as of one deleted and made anew
     complaints = [f"{cause['field']}: {cause.get('message', '')}" for cause in refusal.causes if cause.get("field")]
     text = refusal.clean("; ".join(complaints)) if complaints else refusal.text
     return InvalidSpec(f"the API server refused {refusal.target}: {text}")

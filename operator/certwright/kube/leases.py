@@ -78,8 +78,8 @@ def put(kube: Kube, namespace: str, name: str, *, lease: Lease, timeout: float) 
     spec: dict[str, Any] = {
         "holderIdentity": lease.holder,
         "leaseDurationSeconds": lease.seconds,
-        "acquireTime": lease.acquired,
-        "renewTime": lease.renewed,
+        "acquireTime": lease.acquired or None,
+        "renewTime": lease.renewed or None,
         "leaseTransitions": lease.transitions,
     }
     metadata = {"namespace": namespace, "name": name}

@@ -112,14 +112,18 @@ class Leader:
             self._release()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            self._step()
-            if self._leads.is_set() and not self.leading:
+        try:
+            while not self._stop.is_set():
+                self._step()
+                if self._leads.is_set() and not self.leading:
+                    log.error("leadership lost", identity=self.identity, lease=f"{self._namespace}/{self._name}")
+                    break
+                self._stop.wait(self._timing.retry)
+        finally:
+            # However this thread ends, and be it by a full disk under the log: nobody renews any more.
+            if not self._stop.is_set():
                 self._leads.clear()
-                log.error("leadership lost", identity=self.identity, lease=f"{self._namespace}/{self._name}")
                 self._on_lost()
-                return
-            self._stop.wait(self._timing.retry)
 
     def _step(self) -> None:
         """Look once, and take or renew the Lease when that is right."""

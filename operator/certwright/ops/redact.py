@@ -37,16 +37,17 @@ _TEXTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]*"), MASK),
     # HTTP credentials, with or without the header's name.
     (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z]+\s+)?[^\s\"',;}]+"), rf"\1{MASK}"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {MASK}"),
+    # (a word of prose has no digits)
+    (re.compile(r"(?i)\b(bearer|basic)\s+(?=\S{20}|\S*(?-i:[0-9=+/_A-Z]))[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {MASK}"),
     # A JWT or the JWS of a ServiceAccount.
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), MASK),
     # The private members of a JWK (RFC 7518 section 6).
     (re.compile(r"([\"'](?:d|p|q|dp|dq|qi|k)[\"']\s*:\s*[\"'])[A-Za-z0-9_-]{16,}"), rf"\1{MASK}"),
-    # password=…, "clientSecret": "…", api_key: …
+    # password=…, "clientSecret": "…", api_key: …, but not the path of a field
     (
         re.compile(
-            r"(?i)([\"']?\b[\w.-]*(?:passw(?:or)?d|passphrase|token|api[-_]?key|private[-_]?key|access[-_]?key"
-            r"|secret[-_]?key|client[-_]?secret|tsig[-_]?secret|hmac[-_]?key|credentials?)\b[\"']?\s*[:=]\s*[\"']?)"
+            r"(?i)((?<![\w.-])(?!spec\.|status\.)[\w.-]*"
+            r"(?:passw(?:or)?d|passphrase|token|api[-_]?key|private[-_]?key|access[-_]?key|secret[-_]?key|client[-_]?secret|tsig[-_]?secret|hmac[-_]?key|credentials?)\b[\"']?\s*[:=]\s*[\"']?)"
             r"[^\s\"',;&}\])]+"
         ),
         rf"\1{MASK}",

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from certwright.kube.client import Kube
     from certwright.watch.scope import Place
 
-LOGIN_PAUSE = 5.0
+LOGIN_PAUSE = 5.0  # seconds
+SOCKETS_CLOSE = 0.1  # seconds; aiohttp closes TLS connections a moment after their session
 
 
 class Streams:
@@ -47,6 +48,7 @@ class Streams:
         self._lock = threading.Lock()
         self._opened = dict.fromkeys(self._places, time.monotonic())
         self._listed: set[str] = set()
+        self._session: aiohttp.ClientSession | None = None
         self._server_name = ""
         self._logged_in = -LOGIN_PAUSE
 
@@ -75,13 +77,19 @@ class Streams:
             raise Terminal(f"cannot read the credentials for the API server: {error}", reason="NoLogin") from None
         if credentials.insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        session = aiohttp.ClientSession(
+        self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             headers={"User-Agent": self._user_agent},
             middlewares=(self._pass,),
             proxy=credentials.proxy or None,
         )
-        return kopf.AiohttpSession(server=credentials.server, aiohttp_session=session)
+        return kopf.AiohttpSession(server=credentials.server, aiohttp_session=self._session)
+
+    async def close(self) -> None:
+        """Close the connections, which kopf leaves open when it fails."""
+        if self._session and not self._session.closed:
+            await self._session.close()
+        await asyncio.sleep(SOCKETS_CLOSE)
 
     async def _pass(self, request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
         # In a thread, since a plugin may have to be run for it.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SERVER_TIMEOUT = 270  # seconds after which the API server ends a watch, and kopf opens it again
 WARM_PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries of a list that must succeed; the last one repeats
+BACKOFFS = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5)  # seconds; never long, so that an API server that is back is noticed
 log = structlog.get_logger(__name__)
 
 
@@ -157,6 +158,7 @@ class Watcher:
         finally:
             # kopf waits for the flag in a thread of the loop's, which the loop waits for in turn.
             stop.set()
+            await streams.close()
 
     def _registry(self, streams: Streams) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -192,5 +194,5 @@ def _settings(scope: Scope) -> kopf.OperatorSettings:
     settings.queueing.worker_limit = 200
     settings.queueing.idle_timeout = 0.5
     settings.networking.enforce_retry_after = True
-    settings.networking.error_backoffs = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5)  # the API server is back within five seconds
+    settings.networking.error_backoffs = BACKOFFS
     return settings
