@@ -15,10 +15,11 @@ import dns.name
 import dns.rcode
 from dns.rdatatype import CNAME, TXT
 
+from certwright.dns.resolvers import UNAVAILABLE
 from certwright.dns.transport import Conversation, converse
 from certwright.dns.wire import Endpoint, Fault, Query, Reply
 from certwright.dns.zone import Zones, is_lame
-from certwright.errors import CertwrightError, InvalidSpec
+from certwright.errors import CertwrightError, InvalidSpec, Retryable
 from certwright.resources.order import Record, ServerAnswer, Verdict
 from certwright.resources.values import clip, parse_duration
 
@@ -129,6 +130,8 @@ def checking(record: Record, zones: Zones, propagation: Propagation) -> Conversa
             for server in zones.resolvers.servers
             for endpoint in server.endpoints()
         ]
+    if not asked:
+        raise Retryable("no DNS resolver is usable: none has an address", reason=UNAVAILABLE)
     replies = yield [Query(endpoint, name, TXT, recurse) for _, endpoint, recurse in asked]
     looks = [
         _look(server, reply, record.value, None if recurse else zone)

@@ -20,11 +20,11 @@ import dns.exception
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.tsig
 import dns.update
+from dns.rdtypes.ANY.TXT import TXT
 
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.providers.base import ConfigField, ProviderInfo
@@ -108,7 +108,7 @@ class Rfc2136:
                 update.use_tsig(self._settings.key)
             for name, value in items[start : start + BATCH]:
                 owner = dns.name.from_text(name)
-                rdata = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, f'"{value}"')
+                rdata = _txt(value)
                 if remove:
                     update.delete(owner, rdata)
                 else:
@@ -203,6 +203,13 @@ class Rfc2136:
                 reason="DNSUnavailable",
             ) from None
         return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _txt(value: str) -> TXT:
+    """A TXT record, its value cut into strings of 255 octets (RFC 1035 section 3.3.14)."""
+    octets = value.encode()
+    strings = [octets[start : start + 255] for start in range(0, max(len(octets), 1), 255)]
+    return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
 
 
 def _octets(where: tuple[str, int], wire: bytes, *, tcp: bool) -> bytes:

@@ -5,6 +5,7 @@ Every server has its own address of 127/8 and all share one port. One thread ser
 
 from __future__ import annotations
 
+import secrets
 import selectors
 import socket
 import threading
@@ -54,7 +55,8 @@ class FakeDns:
         self.broken: dict[str, dns.rcode.Rcode] = {}
         self.stale: dict[tuple[str, str], dns.zone.Zone] = {}
         self.asked: list[Asked] = []
-        self.port = 0
+        # Below the ports that the kernel gives to clients, so that no client of this machine has it at any address.
+        self.port = 10000 + secrets.randbelow(20000)
         self._selector = selectors.DefaultSelector()
         self._wake, self._waker = socket.socketpair()
         self._sockets: list[socket.socket] = [self._wake, self._waker]
@@ -121,7 +123,6 @@ class FakeDns:
         self._open.add(address)
         udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         udp.bind((address, self.port))
-        self.port = udp.getsockname()[1]
         tcp = socket.socket(udp.family, socket.SOCK_STREAM)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         tcp.bind((address, self.port))

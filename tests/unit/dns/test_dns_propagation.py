@@ -191,3 +191,13 @@ def test_the_config() -> None:
 def test_a_bad_config_names_the_field(body: dict[str, object]) -> None:
     with pytest.raises(InvalidSpec, match=rf"spec\.dns01\.propagation\.{next(iter(body))}"):
         Propagation.of(Fields(body, "spec.dns01.propagation"))
+
+
+def test_no_resolver_to_ask(world: FakeDns) -> None:
+    verdict = look_by(world, "nowhere.invalid")
+    assert (verdict.ok, verdict.summary) == (False, "no DNS resolver is usable: none has an address")
+
+
+def look_by(world: FakeDns, resolver: str) -> Verdict:
+    (verdict,) = check([RECORD], world.finder(resolver), Propagation(mode=Mode.RECURSIVE))
+    return verdict

@@ -68,6 +68,14 @@ def test_tcp_where_udp_is_not_answered(server: UpdateServer) -> None:
     assert server.txt[NAME] == {"v"}
 
 
+@pytest.mark.parametrize("value", ['with "quotes" and \\ and ;', "long " * 100, "ü"])
+def test_any_value(server: UpdateServer, value: str) -> None:
+    provider(server.port).add_txt(ZONE, NAME, value)
+    assert server.txt[NAME] == {value}
+    provider(server.port).remove_txt(ZONE, NAME, value)
+    assert server.txt[NAME] == set()
+
+
 def test_without_a_key(server: UpdateServer) -> None:
     provider(server.port, tsigKeyName=None, tsigSecretSecretRef=None).add_txt(ZONE, NAME, "v")
     assert server.txt[NAME] == {"v"}

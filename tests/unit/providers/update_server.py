@@ -17,6 +17,20 @@ import dns.update
 KEY = dns.tsig.Key("certwright.", b"0123456789abcdef0123456789abcdef", dns.tsig.HMAC_SHA256)
 
 
+def _sockets() -> tuple[socket.socket, socket.socket]:
+    """TCP and UDP at one port that is free for both."""
+    while True:
+        tcp = socket.create_server(("127.0.0.1", 0))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:
+            tcp.close()
+            udp.close()
+        else:
+            return tcp, udp
+
+
 class UpdateServer:
     """One zone, example.com.
 
@@ -36,10 +50,8 @@ class UpdateServer:
         self.quiet: set[str] = set()
         self.transports: list[str] = []
         self.messages: list[int] = []
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
+        self._tcp, self._udp = _sockets()
         self.port: int = self._udp.getsockname()[1]
-        self._tcp = socket.create_server(("127.0.0.1", self.port))
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._serve_udp, self._serve_tcp)]
 
     def __enter__(self) -> Self:
