@@ -16,6 +16,7 @@ from cluster.progress import Progress, say
 from cluster.state import State, remove
 
 _SECONDS = 120.0
+_started: list["subprocess.Popen[bytes]"] = []  # held on to, or Python warns that a process of ours still runs
 
 
 def up(folder: Path, *, crds: bool = True) -> State:
@@ -55,6 +56,7 @@ def down(folder: Path) -> bool:
             return False
         left = state.end()
         remove(folder)
+        _started[:] = [keeper for keeper in _started if keeper.poll() is None]
         say("ended" + (f", these one by one: {', '.join(left)}" if left else ""))
         return True
 
@@ -80,6 +82,7 @@ def _start(folder: Path, options: list[str]) -> State:
             stderr=output,
             start_new_session=True,
         )
+    _started.append(keeper)
     try:
         return _wait_for_state(folder, keeper, log)
     except BaseException:
