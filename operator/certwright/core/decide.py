@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from certwright.core import backoff
 from certwright.core.desired import drift, stamped_digest
-from certwright.core.reasons import MANUAL, due, not_ready
+from certwright.core.reasons import MANUAL, asked_by_hand, due, not_ready
 from certwright.core.renewal import renewal_time
 from certwright.core.step import Abandon, Advance, DropNextKey, Issue, Reason, Repair, Step, Wait
 from certwright.core.validation import validate
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from certwright.core.observation import Observation
+    from certwright.resources.certificate import CertificateStatus
     from certwright.resources.names import Names
 
 SETTLING = timedelta(seconds=3)
@@ -55,7 +56,7 @@ def decide(observation: Observation, names: Names, now: datetime) -> Step:
     reason = due(observation, names, now)
     if reason is None:
         return _settled(observation, names, now)
-    return _blocked(observation, names, now, reason) or Issue(reason)
+    return _blocked(observation, names, now) or Issue(reason)
 
 
 def _refusal(observation: Observation, names: Names) -> Reason | None:
@@ -103,23 +104,31 @@ def _settled(observation: Observation, names: Names, now: datetime) -> Step:
     return Wait(until=max(moment, now), ready=None)
 
 
-def _blocked(observation: Observation, names: Names, now: datetime, reason: Reason) -> Wait | None:
+def _blocked(observation: Observation, names: Names, now: datetime) -> Wait | None:
     """What keeps a wanted issuance from starting; None when nothing does."""
     certificate, issuer = observation.certificate, observation.issuer
     ready = not_ready(observation, names, now)
+    by_hand = asked_by_hand(certificate)  # also where the reason is another one: whoever asks does not want to wait
     if not issuer.ready:
         created = certificate.meta.created
         if created and now < created + SETTLING and not certificate.status.raw:
             return Wait(created + SETTLING, ready, quiet=True)
-        word = MANUAL if reason.word == MANUAL else issuer.reason
+        word = MANUAL if by_hand else issuer.reason
         return Wait(now + backoff.MISTAKE, ready, Reason(word, issuer.message))
     status = certificate.status
-    if status.failed_attempts and status.last_failure_time and reason.word != MANUAL:
-        failure = status.raw.get("lastFailure") or {}
+    if status.failed_attempts and status.last_failure_time and not by_hand:
+        failure = _last_failure(status)
         same = failure.get("request", "") in {"", stamped_digest(certificate.spec)}
         until = backoff.after_refusal(status.last_failure_time, status.failed_attempts, certificate.meta.uid)
         if same and now < until:
-            text = failure.get("message") or "the last attempt failed"
+            text = failure.get("message", "the last attempt failed")
             message = f"{text}; tried again at {format_time(until)}, or at once by `certwright renew`"
-            return Wait(until, ready, Reason(failure.get("reason") or "Failed", message))
+            return Wait(until, ready, Reason(failure.get("reason", "Failed"), message))
     return None
+
+
+def _last_failure(status: CertificateStatus) -> dict[str, str]:
+    """The texts of `status.lastFailure`; a status may be anybody's, so what is no text counts as absent."""
+    failure = status.raw.get("lastFailure")
+    items = failure.items() if isinstance(failure, dict) else ()
+    return {key: value for key, value in items if isinstance(value, str) and value}

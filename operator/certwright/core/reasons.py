@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from certwright.core.observation import Observation
+    from certwright.resources.certificate import Certificate
     from certwright.resources.names import Names
 
 MANUAL = "ManuallyTriggered"
@@ -94,10 +95,15 @@ def due(observation: Observation, names: Names, now: datetime) -> Reason | None:
             return Reason(
                 "Renewing", f"renewal is due since {format_time(moment)}; it expires at {format_time(facts.not_after)}"
             )
-    asked = certificate.status.condition(ISSUING)
-    if asked and asked.status == "True" and asked.reason == MANUAL:
+    if asked_by_hand(certificate):
         return Reason(MANUAL, "a new certificate was asked for by hand")
     return None
+
+
+def asked_by_hand(certificate: Certificate) -> bool:
+    """Whether somebody set the Issuing condition to ask for a new certificate."""
+    asked = certificate.status.condition(ISSUING)
+    return asked is not None and asked.status == "True" and asked.reason == MANUAL
 
 
 def not_ready(observation: Observation, names: Names, now: datetime) -> Reason | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from certwright.errors import InvalidSpec
+from certwright.pki.subject import distinguished_name
+from certwright.pki.usages import canonical
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def validate(spec: CertificateSpec, names: Names) -> None:
     _references(spec, names)
     _subject_names(spec)
     _key(spec)
+    canonical(spec.usages, is_ca=spec.is_ca)
+    distinguished_name(spec)  # before an order is spent on what no request can hold
     _times(spec)
     for key in (*spec.secret_annotations, *spec.secret_labels):
         group = key.partition("/")[0]
@@ -105,7 +109,7 @@ def _sans(spec: CertificateSpec) -> None:
         if problem:
             raise InvalidSpec(f"spec.dnsNames[{index}]: {name[:80]!r} {problem}")
     for index, address in enumerate(spec.ip_addresses):
-        if not _is_ip(address):
+        if not _is_ip(address) or "%" in address:  # the zone of an address means nothing elsewhere
             raise InvalidSpec(f"spec.ipAddresses[{index}]: {address[:80]!r} is not an IP address")
     for index, uri in enumerate(spec.uris):
         if not _is_uri(uri):
