@@ -60,7 +60,7 @@ def solver(bind: Bind, secret: bytes | None = None, **changes: object) -> Dns01S
     config = fields(bind, **changes)
     content = bind.tsig_secret.encode() if secret is None else secret
     name, provider = registry.build(config, lambda _name, _key: content)
-    resolvers = Resolvers(Resolvers.of([bind.resolver]).servers, limits=Limits(udp=0.3, tcp=0.3))
+    resolvers = Resolvers(Resolvers.of([bind.resolver]).servers, limits=Limits(udp=1, tcp=1))
     zones = Zones(resolvers, authoritative_port=bind.port)
     return Dns01Solver(config, zones=zones, provider=provider, provider_name=name)
 

@@ -198,10 +198,12 @@ class _Loop:
             self._sockets -= 1
 
     def _fail(self, flight: _Flight, error: OSError) -> None:
-        if error.errno in _NO_ROUTE:
-            self._finish(flight, Fault.NO_ROUTE)
+        if isinstance(error, ConnectionError):
+            self._finish(flight, Fault.CLOSED)
+        elif isinstance(error, TimeoutError):
+            self._finish(flight, Fault.TIMEOUT)
         else:
-            self._finish(flight, Fault.CLOSED if isinstance(error, ConnectionError) else Fault.TIMEOUT)
+            self._finish(flight, Fault.NO_ROUTE if error.errno in _NO_ROUTE else Fault.LOCAL)
 
     def _expire(self) -> None:
         """Time-outs: UDP goes on by TCP, which also serves as the one repetition; TCP ends it."""

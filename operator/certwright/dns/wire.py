@@ -30,6 +30,7 @@ class Fault(StrEnum):
     NO_ROUTE = "no route to it from here"
     CLOSED = "connection refused"
     MALFORMED = "a malformed answer"
+    LOCAL = "not asked: this host could not send to it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import binascii
 import ipaddress
 import re
 import socket
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from dns.rdtypes.ANY.TXT import TXT
 
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.providers.base import ConfigField, ProviderInfo
+from certwright.providers.exchange import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +145,8 @@ class Rfc2136:
         )
 
     def _exchange(self, update: dns.update.UpdateMessage, wire: bytes, address: str, *, tcp: bool) -> Message:
-        octets = _octets((address, self._settings.port), wire, tcp=tcp)
+        where = (address, self._settings.port)
+        octets = exchange(where, wire, seconds=TCP_SECONDS if tcp else UDP_SECONDS, tcp=tcp)
         try:
             answer = dns.message.from_wire(octets, keyring=update.keyring, request_mac=update.mac)
         except dns.exception.FormError:
@@ -210,29 +211,6 @@ def _txt(value: str) -> TXT:
     octets = value.encode()
     strings = [octets[start : start + 255] for start in range(0, max(len(octets), 1), 255)]
     return TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
-
-
-def _octets(where: tuple[str, int], wire: bytes, *, tcp: bool) -> bytes:
-    """The answer to a message; raises OSError, TimeoutError among them, or EOFError."""
-    family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
-    seconds = TCP_SECONDS if tcp else UDP_SECONDS
-    end = time.monotonic() + seconds
-    with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as sock:
-        sock.settimeout(seconds)
-        sock.connect(where)
-        sock.sendall((len(wire).to_bytes(2, "big") if tcp else b"") + wire)
-        received = b""
-        while (left := end - time.monotonic()) > 0:
-            sock.settimeout(left)
-            octets = sock.recv(65535)
-            if not tcp and octets[:2] == wire[:2]:
-                return octets
-            if tcp and not octets:
-                raise EOFError("it ended the connection without an answer")
-            received += octets
-            if tcp and len(received) >= 2 + int.from_bytes(received[:2], "big") > 2:  # noqa: PLR2004 - the length
-                return received[2:]
-        raise TimeoutError
 
 
 def build(config: Fields, secrets: Secrets) -> Rfc2136:

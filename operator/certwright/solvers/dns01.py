@@ -109,10 +109,20 @@ class Dns01Solver:
         return propagation.check(records, self._zones, self.propagation)
 
     def clean_up(self, records: Sequence[Record]) -> None:
-        """Remove the records by value, those of one zone together; raises what the provider raises."""
+        """Remove the records by value, those of one zone together.
+
+        A zone that fails does not keep the others from being cleaned; the first fault is raised after all were tried.
+        """
+        faults: list[CertwrightError] = []
         for zone, items in _by_zone(records).items():
-            remove_many(self._provider, zone, items)
-            self._on_effect(f"removed {_several(items)} from {zone}")
+            try:
+                remove_many(self._provider, zone, items)
+            except CertwrightError as error:
+                faults.append(error)
+            else:
+                self._on_effect(f"removed {_several(items)} from {zone}")
+        if faults:
+            raise faults[0]
 
     def _locating(self, identifier: str) -> Conversation[Place]:
         """Where the record for an identifier belongs: its name and its zone."""

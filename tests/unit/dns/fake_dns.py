@@ -28,7 +28,7 @@ from certwright.dns.transport import Limits
 from certwright.dns.zone import Zones
 
 RESOLVER = "127.7.0.53"
-LIMITS = Limits(udp=0.15, tcp=0.15, total=3.0)
+LIMITS = Limits(udp=0.4, tcp=0.4, total=6.0)
 
 
 class Asked(NamedTuple):

@@ -81,7 +81,7 @@ def test_silent_servers_cost_their_time_out_once(world: FakeDns) -> None:
     names = [dns.name.from_text(f"w{number}.example.com.") for number in range(60)]
     start = time.monotonic()
     replies = converse([one(query(world, name=name)) for name in names], limits=LIMITS)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5
     assert {reply.fault for reply in replies if isinstance(reply, Reply)} == {Fault.TIMEOUT}
 
 

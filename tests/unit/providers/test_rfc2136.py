@@ -26,8 +26,8 @@ def server() -> Iterator[UpdateServer]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rfc2136, "UDP_SECONDS", 0.2)
-    monkeypatch.setattr(rfc2136, "TCP_SECONDS", 0.2)
+    monkeypatch.setattr(rfc2136, "UDP_SECONDS", 0.5)
+    monkeypatch.setattr(rfc2136, "TCP_SECONDS", 0.5)
 
 
 def provider(port: int, secret: bytes = SECRET, **changes: object) -> rfc2136.Rfc2136:
