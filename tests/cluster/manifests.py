@@ -27,7 +27,7 @@ def tsig_secret(env: Environment, namespace: str, name: str = "tsig") -> Manifes
     }
 
 
-def rfc2136(env: Environment, *, secret: str = "tsig", **more: object) -> Manifest:  # noqa: S107 - a Secret's name
+def rfc2136(env: Environment, *, secret: str = "tsig", **more: object) -> Manifest:
     """A DNS-01 solver for BIND."""
     return {
         "dns01": {

@@ -109,9 +109,8 @@ class Acme:
         if closed and closed.until > request.now:
             raise Throttled(closed.message, until=closed.until, reason=closed.reason)
         certificate = request.certificate
-        solvers = self._solver_sets.of(issuer, spec, certificate.meta.labels)
         names = ordered_names(certificate.spec)
-        proving.rehearse(solvers, names)
+        routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta.labels), names)
         try:
             order = client.new_order(names)
         except Throttled as fault:
@@ -122,7 +121,7 @@ class Acme:
             issuer=issuer.reference,
             digest=request.digest,
             order=order,
-            proofs=proving.plan(authorizations, solvers, client),
+            proofs=proving.plan(authorizations, routes, client),
             started=time.monotonic(),
         )
         self._flights[certificate.meta.uid] = flight
@@ -136,9 +135,10 @@ class Acme:
         order = client.order(journal.url)
         proofs = []
         if order.status == "pending":
-            solvers = self._solver_sets.of(issuer, spec, certificate.meta.labels)
             authorizations = client.authorizations(order.authorizations, executor=self._executor)
-            proofs = proving.plan(authorizations, solvers, client)
+            unproven = [authorization.name for authorization in authorizations if authorization.status != "valid"]
+            routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta.labels), unproven)
+            proofs = proving.plan(authorizations, routes, client)
             journaled = {identifier.record for identifier in journal.identifiers}
             if any(proof.record and proof.record not in journaled for proof in proofs):
                 raise OrderLost("the records of the order are not the ones that were planned")
@@ -175,7 +175,7 @@ class Acme:
 
     def _finalize(self, client: AcmeClient, flight: Flight, request: Request) -> None:
         spec = request.certificate.spec
-        key = self._next_keys.resting(request.certificate)
+        key = self._next_keys.lay(request.certificate)
         try:
             self._take(flight, client.finalize(flight.order, csr.make_csr(spec, key)))
         except OrderNotReady:  # finalized before a crash, or by a reply that was lost
@@ -185,9 +185,10 @@ class Acme:
 
     def _collect(self, client: AcmeClient, flight: Flight, request: Request) -> Issued:
         certificate = request.certificate
-        key = self._next_keys.resting(certificate)
-        if flight.order.certificate is None:
-            raise OrderLost("the CA says that the order is valid and names no certificate")
+        key = self._next_keys.find(certificate)
+        if key is None or flight.order.certificate is None:
+            what = "its private key is gone" if key is None else "the CA names no certificate"
+            raise OrderLost(f"the order is valid, but {what}")
         pem = client.certificate(flight.order.certificate).pem
         problem = chain.problem(pem, key, now=request.now)
         if problem:

@@ -47,18 +47,16 @@ class NextKeys:
         """
         return self._kept(certificate) or keys.generate(certificate.spec.private_key)
 
-    def resting(self, certificate: Certificate) -> PrivateKey:
-        """A key that outlives this process: the same one at each call until `drop`.
+    def lay(self, certificate: Certificate) -> PrivateKey:
+        """Make a key and lay it to rest, so that it outlives this process; the one that rests already, if one does.
 
         Raises:
             InvalidSpec: As `passing`, or the Secret that it should rest in is somebody else's.
+            Conflict: What rested was of no use and is removed; try again.
         """
         kept = self._kept(certificate)
         if kept:
             return kept
-        found = self.find(certificate)
-        if found:
-            return found
         key = keys.generate(certificate.spec.private_key)
         meta = certificate.meta
         owner = {
@@ -79,18 +77,21 @@ class NextKeys:
                 owners=[owner],
             )
         except AlreadyExists:
-            found = self.find(certificate)
+            found = self._resting(certificate)
             if found is None:
                 raise
             return found
         return key
 
     def find(self, certificate: Certificate) -> PrivateKey | None:
-        """The key that rests for this Certificate and fits its spec; None when there is none.
+        """The key that an order was finalized with; None when it is gone.
 
         Raises:
             InvalidSpec: A Secret of that name belongs to somebody else.
         """
+        return self._kept(certificate) or self._resting(certificate)
+
+    def _resting(self, certificate: Certificate) -> PrivateKey | None:
         name = self.secret_name(certificate)
         secret = secrets.get(self._kube, certificate.meta.namespace, name)
         if secret is None:

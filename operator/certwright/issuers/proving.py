@@ -6,68 +6,84 @@ record is seen.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec
 from certwright.issuers.flight import Flight, Proof
 from certwright.resources.order import ChallengeState, OrderJournal, Record
+from certwright.solvers.dns01 import Dns01Solver, txt_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
     from certwright.acme.authorization import Authorization
     from certwright.acme.client import AcmeClient
     from certwright.issuers.solver_set import SolverSet
-    from certwright.solvers.dns01 import Dns01Solver
 
 FIRST_CHECK = 0.5
 """Seconds until a record that was not seen is looked for again; doubled up to the solver's interval."""
 
 
-def rehearse(solvers: SolverSet, names: Sequence[str]) -> None:
-    """See that every name has a solver and a zone, before an order is spent on them.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one name is going to be proven: which challenge, by which solver, and where its record belongs."""
+
+    challenge: str
+    solver: Dns01Solver
+    record: Record
+
+
+def route(solvers: SolverSet, names: Sequence[str]) -> dict[str, Route]:
+    """Find a solver and a zone for every name; done before an order is spent on them.
+
+    Returns:
+        A route a name; the records have no value yet.
 
     Raises:
-        CertwrightError: Of the first name that has none.
+        CertwrightError: Of the first name that cannot be proven.
     """
-    by_solver: defaultdict[Dns01Solver, list[str]] = defaultdict(list)
+    by_solver: defaultdict[tuple[str, Dns01Solver], list[str]] = defaultdict(list)
     for name in names:
-        by_solver[solvers.choose(name)[1]].append(name)
-    for solver, group in by_solver.items():
-        for planned in solver.plan_all([(name, "") for name in group]):
-            if isinstance(planned, CertwrightError):
-                raise planned
-
-
-def plan(authorizations: Sequence[Authorization], solvers: SolverSet, client: AcmeClient) -> list[Proof]:
-    """How each identifier is going to be proven; one whose authorization is valid already needs nothing.
-
-    Raises:
-        InvalidSpec: The CA does not offer what the solver needs.
-        CertwrightError: A zone was not found.
-    """
-    proofs = [Proof(authorization.name, authorization) for authorization in authorizations]
-    by_solver: defaultdict[Dns01Solver, list[tuple[Proof, str]]] = defaultdict(list)
-    for proof in proofs:
-        if proof.authorization.status == "valid":
-            proof.state = ChallengeState.VALID
-            continue
-        offered = {challenge.type: challenge for challenge in proof.authorization.challenges}
-        kind, proof.solver = solvers.choose(proof.name, offered)
-        proof.challenge = offered[kind]
-        if not proof.challenge.token:
-            raise InvalidSpec(f"the CA's {kind} challenge for {proof.name} has no token", reason="BadChallenge")
-        if proof.challenge.status != "pending":
-            proof.state = ChallengeState.ACCEPTED
-        by_solver[proof.solver].append((proof, client.key.key_authorization(proof.challenge.token)))
-    for solver, group in by_solver.items():
-        planned = solver.plan_all([(proof.name, answer) for proof, answer in group])
-        for (proof, _), record in zip(group, planned, strict=True):
+        by_solver[solvers.choose(name)].append(name)
+    routes = {}
+    for (challenge, solver), group in by_solver.items():
+        for name, record in zip(group, solver.plan_all([(name, "") for name in group]), strict=True):
             if isinstance(record, CertwrightError):
                 raise record
-            proof.record = record
+            routes[name] = Route(challenge, solver, record)
+    return routes
+
+
+def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], client: AcmeClient) -> list[Proof]:
+    """The proof of each identifier; one whose authorization is valid already needs none.
+
+    Raises:
+        InvalidSpec: The CA does not offer what the solver solves.
+    """
+    proofs = []
+    for authorization in authorizations:
+        proof = Proof(authorization.name, authorization)
+        proofs.append(proof)
+        if authorization.status == "valid":
+            proof.state = ChallengeState.VALID
+            continue
+        chosen = routes[proof.name]
+        offered = {challenge.type: challenge for challenge in authorization.challenges}
+        proof.solver, proof.challenge = chosen.solver, offered.get(chosen.challenge)
+        if proof.challenge is None or not proof.challenge.token:
+            raise InvalidSpec(
+                f"the CA does not offer {chosen.challenge} for {proof.name}, only {', '.join(offered) or 'nothing'}; "
+                "give the issuer a solver for one of these",
+                reason="NoSolver",
+            )
+        if proof.challenge.status != "pending":
+            proof.state = ChallengeState.ACCEPTED
+        value = txt_value(client.key.key_authorization(proof.challenge.token))
+        proof.record = dataclasses.replace(chosen.record, value=value)
     return proofs
 
 

@@ -17,7 +17,7 @@ from certwright.providers import registry
 from certwright.solvers.dns01 import Dns01Solver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from certwright.issuers.places import Places
     from certwright.resources.issuer import AcmeSpec, Issuer, SolverSpec
@@ -92,13 +92,13 @@ class SolverSet:
         self._labels = labels
         self._built: dict[int, tuple[str, Dns01Solver]] = {}
 
-    def choose(self, name: str, offered: Collection[str] | None = None) -> tuple[str, Dns01Solver]:
+    def choose(self, name: str) -> tuple[str, Dns01Solver]:
         """The challenge type and the solver for a name, which keeps its `*.`.
 
         Raises:
             InvalidSpec: None fits, or the one that fits cannot be built.
         """
-        choice = choose_solver(self._spec.solvers, name, self._labels, offered=offered)
+        choice = choose_solver(self._spec.solvers, name, self._labels)
         return choice.challenge, self._solver(choice.solver)[1]
 
     def for_record(self, name: str, record: Record) -> Dns01Solver:

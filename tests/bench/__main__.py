@@ -1,0 +1,56 @@
+"""`make bench`: issues certificates by DNS-01 and from a CA, and prints what each cost."""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.report import render
+from bench.runs import Bench, Run
+from cluster.environment import Environment
+from cluster.pebble import PebbleOptions
+from cluster.progress import say
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser.add_argument("--certificates", type=int, default=200, help="how many to issue of each kind (200)")
+    parser.add_argument("--names", type=int, default=50, help="names of the one certificate with many (50)")
+    parser.add_argument("--fleet", type=int, default=1000, help="Ready certificates for the restart (1000)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    options = parser.parse_args()
+    runs: list[Run] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="certwright-bench-") as folder,
+        # The CA's Retry-After is obeyed; zero leaves the pace to the client, as a CA that says nothing does.
+        Environment(pebble=PebbleOptions(retry_after_order=0, retry_after_authz=0)) as env,
+    ):
+        bench = Bench(env, Path(folder))
+        say(f"issuing {options.certificates} certificates by DNS-01")
+        runs.append(bench.dns01(options.certificates))
+        say(f"issuing one certificate of {options.names} names by DNS-01")
+        runs.append(bench.many_names(options.names))
+        say(f"issuing {options.certificates} certificates from a CA issuer")
+        runs.append(bench.ca(options.certificates))
+        say(f"restarting with {options.fleet} Ready certificates")
+        runs.append(bench.restart(options.fleet))
+        say("starting with none")
+    with (
+        tempfile.TemporaryDirectory(prefix="certwright-bench-") as folder,
+        Environment() as env,
+    ):
+        runs.append(Bench(env, Path(folder)).idle())
+    if options.json:
+        print(json.dumps([run.as_dict() for run in runs], indent=2))
+    else:
+        when = datetime.now(UTC).date().isoformat()
+        print(f"\n{when}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
+        print(render(runs))
+
+
+if __name__ == "__main__":
+    main()
