@@ -45,14 +45,14 @@ def get(env: Environment, kind: str, namespace: str, name: str) -> Manifest | No
         return None
 
 
-def certificate(env: Environment, namespace: str, name: str) -> Manifest:
+def fetch_certificate(env: Environment, namespace: str, name: str) -> Manifest:
     """A Certificate; empty when there is none."""
     return get(env, "certificates", namespace, name) or {}
 
 
 def status(env: Environment, namespace: str, name: str) -> Manifest:
     """A Certificate's status; empty when it has none."""
-    return dict(certificate(env, namespace, name).get("status") or {})
+    return dict(fetch_certificate(env, namespace, name).get("status") or {})
 
 
 def wait_condition(
@@ -98,7 +98,7 @@ def wait_ready(env: Environment, namespace: str, name: str, timeout: float = 30.
     """Wait until a Certificate is Ready with no order left, and return it."""
 
     def look() -> Manifest:
-        body = certificate(env, namespace, name)
+        body = fetch_certificate(env, namespace, name)
         ready = condition(body, "Ready")
         current = ready.get("observedGeneration") == (body.get("metadata") or {}).get("generation")
         done = ready.get("status") == "True" and "order" not in body["status"] and not condition(body, "Issuing")
@@ -151,7 +151,7 @@ def next_key_secrets(env: Environment, namespace: str) -> list[str]:
 
 def renew(env: Environment, namespace: str, name: str) -> None:
     """Ask for a new certificate as `cmctl renew` does: Issuing=True with its reason."""
-    body = certificate(env, namespace, name)
+    body = fetch_certificate(env, namespace, name)
     asked = {
         "type": "Issuing",
         "status": "True",
