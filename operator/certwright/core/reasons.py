@@ -68,7 +68,7 @@ def _not_as_asked(observation: Observation, names: Names) -> Reason | None:
     """What of the request changed since the certificate was issued."""
     spec, secret = observation.certificate.spec, observation.secret
     if secret is None or secret.facts.certificate is None or secret.facts.key is None:
-        return None
+        return None  # pragma: no cover - `unusable` has looked
     wrong_key = mismatch(spec.private_key, secret.facts.key)
     if wrong_key:
         return Reason("SecretMismatch", f"spec.privateKey changed: {wrong_key}")
@@ -89,7 +89,7 @@ def due(observation: Observation, names: Names, now: datetime) -> Reason | None:
         return bad
     certificate, secret = observation.certificate, observation.secret
     facts = secret.facts.certificate if secret else None
-    if facts is not None:
+    if facts is not None:  # pragma: no branch - `unusable` has looked
         moment = renewal_time(certificate.spec, facts, certificate.meta.uid)
         if now >= moment:
             return Reason(

@@ -47,7 +47,8 @@ def validate(spec: CertificateSpec, names: Names) -> None:
     _times(spec)
     for key in (*spec.secret_annotations, *spec.secret_labels):
         group = key.partition("/")[0]
-        if "/" in key and (group == names.group or group.endswith(f".{names.group}")):
+        ours = "/" in key and (group == names.group or group.endswith(f".{names.group}"))
+        if ours and not (key == names.direct_injection and key in spec.secret_annotations):
             raise InvalidSpec(f"spec.secretTemplate: {key} is set by the operator itself; remove it from the template")
 
 

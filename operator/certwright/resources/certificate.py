@@ -164,9 +164,9 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         subject=Subject(
             **{name: subject.texts(name) for name in SUBJECT_FIELDS}, serialNumber=subject.text("serialNumber")
         ),
-        duration=_duration(spec, "duration") or DEFAULT_DURATION,
+        duration=_duration(spec, "duration") if "duration" in spec else DEFAULT_DURATION,
         duration_set="duration" in spec,
-        renew_before=_duration(spec, "renewBefore"),
+        renew_before=_duration(spec, "renewBefore") if "renewBefore" in spec else None,
         renew_before_percentage=spec.number("renewBeforePercentage"),
         is_ca=spec.flag("isCA"),
         usages=spec.texts("usages") or DEFAULT_USAGES,
@@ -223,5 +223,5 @@ def parse_certificate(body: Mapping[str, Any]) -> Certificate:
     return Certificate(meta=Meta.of(body), spec=parse_spec(body), status=parse_status(body))
 
 
-def _duration(fields: Fields, name: str) -> timedelta | None:
-    return parse_duration(fields.text(name), fields.at(name)) if name in fields else None
+def _duration(fields: Fields, name: str) -> timedelta:
+    return parse_duration(fields.text(name), fields.at(name))

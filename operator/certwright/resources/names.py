@@ -86,6 +86,11 @@ class Names:
         """Annotation of a TLS Secret: the issuer's API group."""
         return self.annotation("issuer-group")
 
+    @property
+    def direct_injection(self) -> str:
+        """Annotation of a TLS Secret that only its template sets: its CA may be injected elsewhere."""
+        return self.annotation("allow-direct-injection")
+
     def next_key_secret(self, certificate_name: str, uid: str) -> str:
         """Name of the Secret for the next private key: the same after a crash, never another Certificate's."""
         digest = hashlib.sha256(uid.encode()).hexdigest()[:8]

@@ -153,10 +153,12 @@ def observe(
     no_secret: bool = False,
     issuer: IssuerState = READY_ISSUER,
     spec: Mapping[str, Any] | None = None,
+    created: datetime | None = None,
     **changes: Any,
 ) -> Observation:
     """An observation; with nothing said, of a Certificate whose Secret was issued just now and is as wanted."""
     certificate = make_certificate(status=status, **(spec or {}))
+    certificate = dataclasses.replace(certificate, meta=dataclasses.replace(certificate.meta, created=created))
     secret = None if no_secret else view or make_view(certificate)
     return Observation(certificate=certificate, secret=secret, issuer=issuer, **changes)
 

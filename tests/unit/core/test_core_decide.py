@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certwright.core import backoff, status
-from certwright.core.decide import RIVAL_CHECK, decide
+from certwright.core.decide import RIVAL_CHECK, SETTLING, decide
 from certwright.core.desired import stamped_digest
 from certwright.core.observation import Observation
 from certwright.core.reasons import due
@@ -22,7 +22,6 @@ from unit.core.factories import (
     NOW,
     READY_ISSUER,
     UID,
-    a_key,
     annotated,
     condition,
     data_for,
@@ -230,6 +229,16 @@ def test_an_order_waits_for_an_issuer_that_is_away() -> None:
     assert (step.ready, step.issuing and step.issuing.word) == (None, "IssuerNotFound")
 
 
+def test_an_issuer_that_is_applied_together_with_its_certificate_is_given_a_moment() -> None:
+    observation = observe(no_secret=True, issuer=AWAY_ISSUER, created=NOW)
+    early = decide(observation, NAMES, NOW + SETTLING / 2)
+    assert isinstance(early, Wait)
+    assert (early.until, early.quiet, early.issuing) == (NOW + SETTLING, True, None)
+    late = decide(observation, NAMES, NOW + SETTLING)
+    assert isinstance(late, Wait)
+    assert (late.quiet, late.issuing and late.issuing.word) == (False, "IssuerNotFound")
+
+
 FIRST_RETRY = backoff.after_refusal(NOW, 1, UID)
 HELD = {
     "the issuer is away": (
@@ -397,4 +406,3 @@ def test_a_failure_is_waited_out_from_what_status_says() -> None:
     assert isinstance(step, Wait)
     assert step.until == FIRST_RETRY
     assert written["lastFailure"]["request"] == stamped_digest(make_spec())
-    assert a_key() is a_key()

@@ -1,0 +1,114 @@
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from certwright.core.desired import drift, secret_annotation_set, secret_labels
+from certwright.core.observation import Observation, SecretView
+from certwright.core.ownership import owner_of
+from certwright.resources.names import Names
+from unit.core.factories import NAMES, UID, annotated, make_certificate, make_spec, make_view, observe, with_facts
+
+TEMPLATE: dict[str, Any] = {"labels": {"team": "a"}, "annotations": {"example.com/x": "y"}}
+VIEW = make_view(make_certificate(secretTemplate=TEMPLATE))
+OWNED_BY_US = dataclasses.replace(VIEW, owner_uids=frozenset({UID}))
+
+
+def templated(view: SecretView | None, *, template: dict[str, Any] | None = TEMPLATE, **rest: Any) -> Observation:
+    return observe(view=view, spec={"secretTemplate": template}, no_secret=view is None, **rest)
+
+
+def labelled(**labels: str) -> SecretView:
+    return dataclasses.replace(VIEW, labels={**VIEW.labels, **labels})
+
+
+DRIFTED = {
+    "our label is gone": (templated(dataclasses.replace(VIEW, labels={"team": "a"})), "label controller."),
+    "a label of the template changed": (templated(labelled(team="b")), "label team is not as wanted"),
+    "an annotation of the template is gone": (
+        templated(dataclasses.replace(VIEW, annotations={k: v for k, v in VIEW.annotations.items() if "/x" not in k})),
+        "annotation example.com/x",
+    ),
+    "an annotation of ours changed": (templated(annotated(VIEW, alt_names="x")), "annotation certwright.dev/alt-names"),
+    "the template lost a label": (templated(VIEW, template=None), "annotations/example.com/x is no longer wanted"),
+    "the encoding changed": (
+        observe(view=make_view(make_certificate()), spec={"privateKey": {"algorithm": "ECDSA", "encoding": "PKCS8"}}),
+        "the key's encoding is PKCS1, not PKCS8",
+    ),
+    "the owner reference is missing": (templated(VIEW, owner_wanted=True), "owner reference"),
+    "the owner reference is one too many": (templated(OWNED_BY_US), "owner reference"),
+}
+
+
+@pytest.mark.parametrize(("observation", "message"), DRIFTED.values(), ids=DRIFTED)
+def test_the_secret_is_written_anew_because(observation: Observation, message: str) -> None:
+    found = drift(observation, NAMES)
+    assert found is not None
+    assert (found.word, message in found.message) == ("SecretDrift", True)
+
+
+ED25519 = make_certificate(privateKey={"algorithm": "Ed25519"})
+KEPT = {
+    "all is as wanted": templated(VIEW),
+    "others' labels and annotations are there": templated(
+        dataclasses.replace(labelled(other="x"), annotations={**VIEW.annotations, "other.example/x": "y"})
+    ),
+    "a label that we once owned is gone already": templated(
+        dataclasses.replace(VIEW, owned=VIEW.owned | {"labels/old", "annotations/old"})
+    ),
+    "the issuer's group is empty, which means ours": templated(annotated(VIEW, issuer_group="")),
+    "the digest of the request is there": templated(annotated(VIEW, request_digest="anything")),
+    "an Ed25519 key has one encoding only": Observation(ED25519, make_view(ED25519), templated(VIEW).issuer),
+    "the owner reference is wanted and there": templated(OWNED_BY_US, owner_wanted=True),
+    "there is no Secret": templated(None),
+    "there is no certificate in it": templated(with_facts(VIEW, certificate=None)),
+    "there is no key in it": templated(with_facts(VIEW, key=None)),
+}
+
+
+@pytest.mark.parametrize("observation", KEPT.values(), ids=KEPT)
+def test_the_secret_is_left_alone_when(observation: Observation) -> None:
+    assert drift(observation, NAMES) is None
+
+
+def test_our_labels_and_annotations_win_over_the_templates() -> None:
+    names = Names("cert-manager.io")
+    spec = make_spec(
+        secretTemplate={
+            "labels": {names.watched_label: "false", "team": "a"},
+            "annotations": {names.issuer_name: "forged", "example.com/x": "y"},
+        }
+    )
+    facts = VIEW.facts.certificate
+    assert facts is not None
+    assert secret_labels(spec, names) == {"controller.cert-manager.io/fao": "true", "team": "a"}
+    annotations = secret_annotation_set("web", spec, names, facts)
+    assert annotations == {
+        "example.com/x": "y",
+        "cert-manager.io/common-name": "",
+        "cert-manager.io/alt-names": "web.example.com",
+        "cert-manager.io/ip-sans": "",
+        "cert-manager.io/uri-sans": "",
+        "cert-manager.io/certificate-name": "web",
+        "cert-manager.io/issuer-name": "ca",
+        "cert-manager.io/issuer-kind": "Issuer",
+        "cert-manager.io/issuer-group": "cert-manager.io",
+    }
+
+
+OLD, YOUNG = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=1)
+OWNERS = {
+    "the one that it was written for": ([("old", OLD), ("young", YOUNG)], "young", "young"),
+    "the oldest when it was written for nobody": ([("young", YOUNG), ("old", OLD)], "", "old"),
+    "the oldest when it was written for one that is gone": ([("young", YOUNG), ("old", OLD)], "gone", "old"),
+    "the first by name of two equally old": ([("b", OLD), ("a", OLD)], "", "a"),
+    "one whose age is known": ([("a", None), ("b", YOUNG)], "", "b"),
+    "the first by name when no age is known": ([("b", None), ("a", None)], "", "a"),
+}
+
+
+@pytest.mark.parametrize(("claims", "written_for", "owner"), OWNERS.values(), ids=OWNERS)
+def test_a_secret_belongs_to(claims: list[tuple[str, datetime | None]], written_for: str, owner: str) -> None:
+    assert owner_of(claims, written_for) == owner
+    assert owner_of(reversed(claims), written_for) == owner

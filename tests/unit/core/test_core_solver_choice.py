@@ -1,0 +1,83 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from certwright.core.solver_choice import choose_solver
+from certwright.errors import InvalidSpec
+from certwright.resources.issuer import CHALLENGES, Selector, SolverSpec
+from certwright.resources.reading import Fields
+
+
+def solver(called: str, challenge: str = "dns-01", **selector: Any) -> SolverSpec:
+    return SolverSpec(
+        challenge,
+        Fields({"called": called}, "spec"),
+        Selector(selector.get("labels", {}), tuple(selector.get("names", ())), tuple(selector.get("zones", ()))),
+    )
+
+
+ANY = solver("any")
+SECOND = solver("second")
+HTTP = solver("http", "http-01")
+BY_NAME = solver("by name", names=["www.example.com"])
+BY_STAR = solver("by star", names=["*.Example.com"])
+BY_ZONE = solver("by zone", zones=["example.com"])
+BY_SUBZONE = solver("by subzone", zones=["other.test", "Sub.Example.com."])
+BY_LABEL = solver("by label", labels={"team": "a"})
+BY_LABELS = solver("by labels", labels={"team": "a", "tier": "web"})
+BY_ALL = solver("by all", names=["www.example.com"], zones=["example.com"])
+BY_ELSEWHERE = solver("name and another zone", names=["www.example.com"], zones=["example.org"])
+TEAM = {"team": "a", "tier": "web", "more": "yes"}
+
+CHOSEN: dict[str, tuple[list[SolverSpec], str, Mapping[str, str], SolverSpec]] = {
+    "the only one": ([ANY], "www.example.com", {}, ANY),
+    "the first of equals": ([ANY, SECOND], "www.example.com", {}, ANY),
+    "a name before a zone": ([BY_ZONE, BY_NAME], "www.example.com", {}, BY_NAME),
+    "a name before labels": ([BY_LABELS, BY_NAME], "www.example.com", TEAM, BY_NAME),
+    "a name and a zone before a name": ([BY_NAME, BY_ALL], "www.example.com", {}, BY_ALL),
+    "a zone before labels": ([BY_LABELS, BY_ZONE], "www.example.com", TEAM, BY_ZONE),
+    "a zone before none": ([ANY, BY_ZONE], "www.example.com", {}, BY_ZONE),
+    "the longest zone": ([BY_ZONE, BY_SUBZONE], "a.sub.example.com", {}, BY_SUBZONE),
+    "the zone's own apex": ([ANY, BY_ZONE], "example.com", {}, BY_ZONE),
+    "no zone by a mere ending": ([ANY, BY_ZONE], "badexample.com", {}, ANY),
+    "more labels": ([BY_LABEL, BY_LABELS], "www.example.com", TEAM, BY_LABELS),
+    "labels before none": ([ANY, BY_LABEL], "www.example.com", TEAM, BY_LABEL),
+    "none whose labels differ": ([BY_LABEL, ANY], "www.example.com", {"team": "b"}, ANY),
+    "none whose name differs": ([BY_NAME, ANY], "example.com", {}, ANY),
+    "none whose zone differs though the name fits": ([BY_ELSEWHERE, ANY], "www.example.com", {}, ANY),
+    "a name in upper case": ([ANY, BY_NAME], "WWW.Example.COM", {}, BY_NAME),
+    "a wildcard by its own spelling": ([ANY, BY_STAR], "*.example.com", {}, BY_STAR),
+    "no wildcard's solver for a name below it": ([BY_STAR, ANY], "www.example.com", {}, ANY),
+    "a wildcard by its zone": ([ANY, BY_ZONE], "*.example.com", {}, BY_ZONE),
+    "a DNS solver for a wildcard though HTTP comes first": ([HTTP, ANY], "*.example.com", {}, ANY),
+    "HTTP where it comes first": ([HTTP, ANY], "www.example.com", {}, HTTP),
+}
+
+
+@pytest.mark.parametrize(("solvers", "name", "labels", "wanted"), CHOSEN.values(), ids=CHOSEN)
+def test_the_solver_is(solvers: list[SolverSpec], name: str, labels: Mapping[str, str], wanted: SolverSpec) -> None:
+    choice = choose_solver(solvers, name, labels)
+    assert (choice.solver, choice.challenge) == (wanted, wanted.challenge)
+
+
+def test_what_the_ca_offers_decides_between_types() -> None:
+    assert choose_solver([HTTP, ANY], "www.example.com", {}, offered={"dns-01"}).solver == ANY
+    assert choose_solver([HTTP, ANY], "www.example.com", {}, offered=set(CHALLENGES.values())).solver == HTTP
+
+
+NONE = {
+    "there is none": ([], "www.example.com", None, "none is configured"),
+    "every selector leaves it out": ([BY_NAME, BY_LABEL], "example.com", None, "every one has a selector"),
+    "only HTTP for a wildcard": ([HTTP], "*.example.com", None, "solvers[0] is http-01, which cannot prove a wildcard"),
+    "the CA offers another type": ([HTTP], "example.com", {"dns-01", "x"}, "the CA offers dns-01, x only"),
+}
+
+
+@pytest.mark.parametrize(("solvers", "name", "offered", "message"), NONE.values(), ids=NONE)
+def test_no_solver_fits_when(solvers: list[SolverSpec], name: str, offered: set[str] | None, message: str) -> None:
+    with pytest.raises(InvalidSpec) as fault:
+        choose_solver(solvers, name, {}, offered=offered)
+    assert fault.value.reason == "NoSolver"
+    assert name in fault.value.message
+    assert message in fault.value.message
