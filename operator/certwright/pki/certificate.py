@@ -7,7 +7,6 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from certwright.errors import InvalidSpec
 from certwright.pki import chain
@@ -88,7 +87,7 @@ def read_certificate(certificate: x509.Certificate, where: str) -> CertificateFa
     """
     try:
         return _read(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as fault:
+    except chain.UNREADABLE as fault:
         raise InvalidSpec(f"{where}: the certificate cannot be read: {str(fault)[:120]}") from None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certwright.errors import InvalidSpec
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 LENGTH_LIMIT = 32
 """Certificates; real chains have two to four."""
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    InternalError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for a damaged or odd certificate or request, some of it only when a part is looked at."""
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
@@ -50,7 +60,7 @@ def split(pem: bytes, where: str) -> list[x509.Certificate]:
         raise InvalidSpec(f"{where}: {count} certificates in {len(pem)} bytes are more than a chain can have")
     try:
         return x509.load_pem_x509_certificates(pem)
-    except (ValueError, TypeError):  # the library's words do not tell a person more
+    except UNREADABLE:  # the library's words do not tell a person more
         raise InvalidSpec(f"{where}: a certificate in it is damaged") from None
 
 
@@ -74,7 +84,7 @@ def issued(parent: x509.Certificate, child: x509.Certificate) -> bool:
         return False
     try:
         child.verify_directly_issued_by(parent)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
@@ -104,7 +114,7 @@ def problem(pem: bytes, key: PrivateKey, *, now: datetime) -> str | None:
         digest, end = public_digest(leaf.public_key()), leaf.not_valid_after_utc
     except InvalidSpec as fault:
         return fault.message
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return "the first certificate cannot be read"
     if digest != public_digest(key.public_key()):
         return "the first certificate is not for the key of the request"

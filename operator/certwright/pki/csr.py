@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certwright.errors import InvalidSpec
 from certwright.pki import subject, usages
+from certwright.pki.chain import UNREADABLE
 from certwright.pki.keys import signature_hash
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def make_csr(spec: CertificateSpec, key: PrivateKey, *, common_name_in_subject: 
     if spec.encode_usages:
         for extension, critical in usages.extensions(wanted):
             builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
+    try:
+        return builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
+    except UNREADABLE as fault:  # the library encodes only here
+        raise InvalidSpec(f"spec: a name in it cannot be in a certificate: {str(fault)[:120]}") from None
 
 
 def load_csr(der: bytes) -> x509.CertificateSigningRequest:
@@ -53,7 +56,7 @@ def load_csr(der: bytes) -> x509.CertificateSigningRequest:
     try:
         request = x509.load_der_x509_csr(der)
         proven = request.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise InvalidSpec("the certificate signing request cannot be read") from None
     if not proven:
         raise InvalidSpec("the certificate signing request is not signed by the key it names")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from certwright.errors import InvalidSpec
@@ -100,7 +99,7 @@ def load_authority(data: Mapping[str, bytes], *, where: str, now: datetime) -> A
             raise InvalidSpec(f"{where}: tls.key is not the key of tls.crt; store the two that belong together")
         _must_sign(own, where, now)
         return Authority(tuple(chain.climb(own, [*certificates, *_above(data.get("ca.crt", b""))])), key, where)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
+    except chain.UNREADABLE as fault:
         raise InvalidSpec(f"{where}, tls.crt: the certificate cannot be read: {str(fault)[:120]}") from None
 
 
@@ -121,8 +120,8 @@ def sign(
         csr_der: The request.
         terms: What is granted.
         authority: The CA.
-        now: The moment from which on it is valid, UTC. It ends with the first of the CAs above it at the latest, since
-            what outlives those is not accepted anyway.
+        now: The moment from which on it is valid, UTC. It ends with the first of the CAs above it at the latest, the
+            root apart, since what outlives those is not accepted anyway.
         serial: Random when None.
         crl_distribution_points: URLs (RFC 5280 4.2.1.13).
         ocsp_servers: URLs (RFC 5280 4.2.2.1).
@@ -136,7 +135,9 @@ def sign(
         _must_allow_ca(authority)
     begin = max(now, own.not_valid_before_utc).replace(microsecond=0)
     asked = _end(now, terms.duration)
-    end = min(asked, *(one.not_valid_after_utc for one in authority.chain))
+    # A root above is the client's to judge (RFC 5280 6.1.1 d), and the one known here may be an older one of its key.
+    path = [own, *(one for one in authority.chain[1:] if not chain.is_self_signed(one))]
+    end = min(asked, *(one.not_valid_after_utc for one in path))
     if end <= begin:
         raise InvalidSpec(
             f"{authority.where}: a certificate above the CA's own has expired at {format_time(end)}; renew it"
@@ -202,7 +203,7 @@ def _begun(
         alternatives = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         pass
-    except (ValueError, x509.DuplicateExtension) as fault:
+    except chain.UNREADABLE as fault:
         raise InvalidSpec(f"the certificate signing request cannot be read: {str(fault)[:120]}") from None
     else:
         builder = builder.add_extension(alternatives, critical=not request.subject.rdns)
@@ -221,7 +222,10 @@ def _with(builder: x509.CertificateBuilder, extensions: Extensions) -> x509.Cert
 
 
 def _signed(builder: x509.CertificateBuilder, extensions: Extensions, key: PrivateKey) -> x509.Certificate:
-    return _with(builder, extensions).sign(key, keys.signature_hash(key))
+    try:
+        return _with(builder, extensions).sign(key, keys.signature_hash(key))
+    except chain.UNREADABLE as fault:  # the library encodes only here, the CA's name too
+        raise InvalidSpec(f"the certificate cannot be encoded: {str(fault)[:120]}") from None
 
 
 def _end(now: datetime, duration: timedelta) -> datetime:
@@ -266,7 +270,7 @@ def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension) as fault:
+    except chain.UNREADABLE as fault:
         raise InvalidSpec(f"a certificate of the CA cannot be read: {str(fault)[:120]}", reason="InvalidCA") from None
 
 

@@ -6,6 +6,7 @@ The spec was validated before; what the encoding itself forbids is caught here a
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from certwright.resources.certificate import CertificateSpec
 
 COMMON_NAME_LIMIT = 64
-"""Characters (RFC 5280 appendix A.1, ub-common-name)."""
+"""Characters (RFC 5280 appendix A.1, ub-common-name); of other letters than ASCII the library takes fewer."""
 # In the order in which cert-manager writes them, so that certificates of both look alike.
 ATTRIBUTES = {
     "countries": NameOID.COUNTRY_NAME,
@@ -33,6 +34,9 @@ ATTRIBUTES = {
 }
 _FIELD_OF_OID = {oid: field for field, oid in ATTRIBUTES.items()}
 _NO_SUBJECT = Subject()
+# RFC 5280 appendix A.1 gives these two a PrintableString, which has an alphabet of its own (X.680 41.4).
+_PRINTABLE_ONLY = {NameOID.COUNTRY_NAME, NameOID.SERIAL_NUMBER}
+_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
 _T = TypeVar("_T")
 
 
@@ -52,9 +56,7 @@ def distinguished_name(spec: CertificateSpec, *, common_name: bool = True) -> x5
     if spec.subject.serialNumber:
         sets.append(("spec.subject.serialNumber", NameOID.SERIAL_NUMBER, (spec.subject.serialNumber,)))
     return x509.Name(
-        x509.RelativeDistinguishedName(
-            [encodable(field, x509.NameAttribute, oid, value) for value in dict.fromkeys(values)]
-        )
+        x509.RelativeDistinguishedName([encodable(field, _attribute, oid, value) for value in dict.fromkeys(values)])
         for field, oid, values in sets
         if values
     )
@@ -106,9 +108,16 @@ def encodable(field: str, make: Callable[..., _T], *arguments: object) -> _T:
     try:
         if not value:
             raise ValueError("it is empty")  # noqa: TRY301 - one message for all
+        value.encode()  # JSON may hold half a character
         return make(*arguments)
     except (ValueError, TypeError) as fault:
         raise InvalidSpec(f"{field}: {value[:80]!r} cannot be in a certificate: {str(fault)[:120]}") from None
+
+
+def _attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
+    if oid in _PRINTABLE_ONLY and not _PRINTABLE.fullmatch(value):
+        raise ValueError("it may have letters, digits, spaces and '()+,-./:=? only")
+    return x509.NameAttribute(oid, value)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
