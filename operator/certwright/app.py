@@ -7,6 +7,7 @@ the workers, each finishing what it does, then the Lease is handed over.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ LEASE = "certwright"
 GRACE = 20.0
 """Seconds that workers have at a stop to finish what they do."""
 EXIT_LEADERSHIP_LOST = 3
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class App:
             WatchFailed: The watch cannot go on; a restart costs nothing.
             Terminal: An address cannot be listened at.
         """
+        self._heed_signals()
         servers = self._make_servers()
         for server in servers:
             server.start()
@@ -136,6 +139,23 @@ class App:
                 server.stop()
             self._kube.close()
             log.info("stopped")
+
+    def _heed_signals(self) -> None:
+        """Let a signal set `stop` at once, from the first moment on; a second one ends the process.
+
+        kopf would take signals only while it runs, and then wait five seconds for its own look at `stop`. A thread that
+        waits for them comes before any handler; the threads that are started later inherit that they are not asked.
+        """
+        if threading.current_thread() is threading.main_thread():
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            threading.Thread(target=self._await_signals, name="signals", daemon=True).start()
+
+    def _await_signals(self) -> None:
+        number = signal.sigwait(SIGNALS)
+        log.info("stopping", signal=signal.Signals(number).name)
+        self.stop.set()
+        signal.sigwait(SIGNALS)
+        os._exit(1)
 
     def _news(self, kind: str, event: str, body: Mapping[str, Any]) -> None:
         for key in self.cache.note(kind, event, body):
