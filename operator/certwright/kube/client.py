@@ -128,7 +128,7 @@ class Kube:
 
     def close(self) -> None:
         """Close the connections."""
-        self._login.pools.clear()
+        self._login.pool.close()
 
     def _send(
         self, login: Login, method: str, url: str, *, data: bytes | None, headers: dict[str, str], timeout: float
@@ -136,13 +136,14 @@ class Kube:
         if authorization := login.authorization():
             headers["Authorization"] = authorization
         try:
-            return login.pools.urlopen(
+            return login.pool.urlopen(
                 method,
-                login.server + url,
+                login.base + url,
                 body=data,
                 headers=headers,
                 retries=False,
                 redirect=False,
+                assert_same_host=False,  # it is given whole URLs where a proxy wants them
                 timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT, timeout), read=timeout),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:

@@ -1,14 +1,16 @@
 """Reads how to reach the API server and who we are: from a kubeconfig, or from the pod's ServiceAccount.
 
-Tokens rotate and exec plugins hand out short-lived ones, so the authorization is asked for at each request; the
+Tokens rotate and exec plugins hand out short-lived ones, so the authorization is asked for every few seconds; the
 kubernetes package keeps it fresh. What is read here is never logged.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
@@ -18,6 +20,9 @@ from certwright.errors import Terminal
 
 if TYPE_CHECKING:
     import urllib3
+
+
+AUTHORIZATION_KEPT = 5.0  # seconds; when a token ends within them, the refusal makes us log in again
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Login:
 
     def __init__(self, *, kubeconfig: str | None, pool_size: int) -> None:
         self._lock = threading.Lock()
+        self._authorization, self._asked = "", -AUTHORIZATION_KEPT
         self._configuration: Any = Configuration()
         self._configuration.connection_pool_maxsize = pool_size
         try:
@@ -71,13 +77,22 @@ class Login:
             text = str(error).partition("\n")[0]
             raise Terminal(f"cannot log in by {source}: {type(error).__name__}: {text}", reason="NoLogin") from None
         self.server: str = self._configuration.host.rstrip("/")
-        self.pools: urllib3.PoolManager = RESTClientObject(self._configuration).pool_manager
+        pools: urllib3.PoolManager = RESTClientObject(self._configuration).pool_manager
+        # One pool of one server: the manager of pools would cost a third of a request to find it each time.
+        self.pool: urllib3.HTTPConnectionPool = pools.connection_from_url(self.server)
+        # A proxy for plain HTTP wants whole URLs; in all other cases the server does not, but it may have a path.
+        whole = self._configuration.proxy and self.server.startswith("http:")
+        self.base: str = self.server if whole else urlsplit(self.server).path
 
     def authorization(self) -> str:
         """The Authorization header of this moment; empty when we are known by a client certificate."""
-        # The hook may run a plugin or read a file; two threads must not do so at once.
+        # The hook may run a plugin or read a file; two threads must not do so at once. It also looks for proxies in the
+        # environment each time, which costs a quarter of a request: hence not at each request.
         with self._lock:
-            return self._configuration.get_api_key_with_prefix("BearerToken") or ""
+            if time.monotonic() >= self._asked + AUTHORIZATION_KEPT:
+                self._authorization = self._configuration.get_api_key_with_prefix("BearerToken") or ""
+                self._asked = time.monotonic()
+            return self._authorization
 
     def credentials(self) -> Credentials:
         """The same, for another client."""

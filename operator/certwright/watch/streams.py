@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import aiohttp
 import kopf
@@ -49,7 +50,7 @@ class Streams:
         self._opened = dict.fromkeys(self._places, time.monotonic())
         self._listed: set[str] = set()
         self._session: aiohttp.ClientSession | None = None
-        self._server_name = ""
+        self._server_name = self._base = ""
         self._logged_in = -LOGIN_PAUSE
 
     def oldest(self) -> float:
@@ -69,6 +70,7 @@ class Streams:
             await asyncio.sleep(pause)
         credentials = await asyncio.to_thread(self._kube.credentials)
         self._server_name = credentials.server_name
+        self._base = urlsplit(credentials.server).path  # where a proxy serves several clusters
         try:
             context = ssl.create_default_context(cafile=credentials.ca_path or None)
             if credentials.certificate_path:
@@ -98,7 +100,11 @@ class Streams:
         if self._server_name:
             request.server_hostname = self._server_name
         response = await handler(request)
-        if response.ok and request.method == "GET" and (place := self._places.get(request.url.path)):
+        if (
+            response.ok
+            and request.method == "GET"
+            and (place := self._places.get(request.url.path.removeprefix(self._base)))
+        ):
             self._note(place, watch=request.url.query.get("watch") == "true")
         return response
 

@@ -19,6 +19,7 @@ from certwright.kube import lists
 from certwright.kube.faults import Forbidden
 from certwright.resources.names import CLUSTER_ISSUER
 from certwright.watch.feed import LISTED, Feed
+from certwright.watch.nothing import NoDiff, NoProgress
 from certwright.watch.scope import KINDS, Scope
 from certwright.watch.streams import Streams
 from certwright.watch.sweeper import Sweeper
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from certwright.kube.client import Kube
-    from certwright.watch.scope import Place
+from certwright.watch.scope import Place
 
 SERVER_TIMEOUT = 270  # seconds after which the API server ends a watch, and kopf opens it again
 WARM_PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds between the tries of a list that must succeed; the last one repeats
@@ -147,6 +148,8 @@ class Watcher:
             self.feed.deliver(place.kind, LISTED, item)
 
     async def _operate(self, streams: Streams, stop: threading.Event) -> None:
+        # When one watch fails, kopf drops the others' errors, and asyncio would print a traceback for each.
+        asyncio.get_running_loop().set_exception_handler(_dropped)
         try:
             await kopf.operator(
                 registry=self._registry(streams),
@@ -179,12 +182,18 @@ class Watcher:
         return seen
 
 
+def _dropped(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    log.debug("an error of a watch that ended", error=type(context.get("exception")).__name__)
+
+
 def _settings(scope: Scope) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True  # else it watches all CustomResourceDefinitions and namespaces
     settings.process.ultimate_exiting_timeout = None  # the caller ends the process
+    settings.persistence.diffbase_storage = NoDiff()
+    settings.persistence.progress_storage = NoProgress()
     settings.watching.chunk_size = lists.PAGE_SIZE
     settings.watching.server_timeout = SERVER_TIMEOUT
     settings.watching.client_timeout = SERVER_TIMEOUT + 30

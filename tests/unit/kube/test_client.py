@@ -12,8 +12,9 @@ from kubernetes.config import incluster_config
 from stub import Answer, Request, Stub
 
 from certwright.errors import Retryable, Terminal, Throttled
-from certwright.kube import client, lists
+from certwright.kube import client, credentials, lists
 from certwright.kube.client import Kube
+from certwright.kube.credentials import Login
 from certwright.kube.faults import Expired, Unauthorized
 from certwright.resources.names import CERTIFICATE, Names
 
@@ -97,6 +98,18 @@ def test_a_broken_kubeconfig(tmp_path: Path) -> None:
 
 
 class TestTokens:
+    @pytest.fixture(autouse=True)
+    def _asked_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(credentials, "AUTHORIZATION_KEPT", 0.0)
+
+    def test_they_are_not_asked_for_at_each_request(self, kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(credentials, "AUTHORIZATION_KEPT", 60.0)
+        asked: list[None] = []
+        login = Login(kubeconfig=kube._kubeconfig, pool_size=1)
+        login._configuration.refresh_api_key_hook = lambda _: asked.append(None)
+        assert {login.authorization() for _ in range(9)} == {"Bearer first"}
+        assert len(asked) == 1
+
     def test_a_refused_token_is_read_again_once(
         self, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -220,3 +233,18 @@ def test_threads_share_it(stub: Stub, kube: Kube) -> None:
         thread.join()
     assert not wrong
     assert len(stub.requests) == 160
+
+
+def test_a_server_behind_a_path(stub: Stub, tmp_path: Path) -> None:
+    stub.url += "/clusters/one"
+    Kube(kubeconfig=stub.kubeconfig(tmp_path), names=Names()).request("GET", "/api/v1/secrets")
+    assert stub.requests[0].path == "/clusters/one/api/v1/secrets"
+
+
+def test_plain_http_by_a_proxy_has_whole_urls(stub: Stub, tmp_path: Path) -> None:
+    proxy, stub.url = stub.url, "http://cluster.example:8080"
+    config = stub.kubeconfig(tmp_path)
+    text = Path(config).read_text().replace("    server:", f"    proxy-url: {proxy}\n    server:")
+    Path(config).write_text(text)
+    Kube(kubeconfig=config, names=Names()).request("GET", "/api/v1/secrets")
+    assert stub.requests[0].path == "http://cluster.example:8080/api/v1/secrets"
