@@ -76,7 +76,7 @@ class Problem:
         return cls(
             type=word("type") or "about:blank",
             detail=word("detail") or word("title"),
-            status=status if isinstance(status, int) else None,
+            status=status if isinstance(status, int) and not isinstance(status, bool) else None,
             instance=word("instance") or None,
             identifier=Identifier.read(body.get("identifier")),
             subproblems=tuple(

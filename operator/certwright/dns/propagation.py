@@ -58,7 +58,7 @@ class Propagation:
 
     mode: Mode = Mode.AUTHORITATIVE
     wait: timedelta = timedelta(0)
-    timeout: timedelta = timedelta(minutes=10)
+    timeout: timedelta = timedelta(hours=1)
     interval: timedelta = timedelta(seconds=5)
     quorum: int = 100
 

@@ -122,7 +122,7 @@ class Acme:
             digest=request.digest,
             order=order,
             proofs=proving.plan(authorizations, routes, client),
-            started=time.monotonic(),
+            since=time.monotonic(),
         )
         self._flights[certificate.meta.uid] = flight
         return Planned(flight.journal())
@@ -142,7 +142,7 @@ class Acme:
             journaled = {identifier.record for identifier in journal.identifiers}
             if any(proof.record and proof.record not in journaled for proof in proofs):
                 raise OrderLost("the records of the order are not the ones that were planned")
-        flight = Flight(journal.issuer, request.digest, order, proofs, started=time.monotonic())
+        flight = Flight(journal.issuer, request.digest, order, proofs, since=time.monotonic())
         self._flights[certificate.meta.uid] = flight
         return flight
 
@@ -158,7 +158,8 @@ class Acme:
                 if seconds is not None:
                     return self._pending(flight, seconds)
                 if len(flight.in_state(ChallengeState.ACCEPTED)) > accepted_before:
-                    flight.next_poll = time.monotonic() + FIRST_POLL
+                    flight.since = time.monotonic()
+                    flight.next_poll = flight.since + FIRST_POLL
             elif status == "ready":
                 self._finalize(client, flight, request)
                 polled = True
@@ -209,6 +210,8 @@ class Acme:
 
     def _take(self, flight: Flight, order: Order) -> None:
         flight.polls = 0 if order.status != flight.order.status else flight.polls + 1
+        if order.status != flight.order.status:
+            flight.since = time.monotonic()
         flight.order = order
         asked = order.retry_after
         pause = asked if asked is not None else min(FIRST_POLL * 2**flight.polls, LONGEST_POLL)
@@ -218,7 +221,7 @@ class Acme:
                 proof.state = ChallengeState.VALID
 
     def _pending(self, flight: Flight, seconds: float) -> Pending:
-        lasting = time.monotonic() - flight.started >= LASTING
+        lasting = time.monotonic() - flight.since >= LASTING
         return Pending(flight.journal(), seconds, proving.progress(flight), lasting=lasting)
 
 

@@ -41,7 +41,7 @@ class Flight:
         digest: What was asked for.
         order: As the CA last told.
         proofs: One an identifier.
-        started: Monotonic seconds at which it came into this process.
+        since: Monotonic seconds of the last change for the better.
         checks: Rounds of checks so far.
         polls: Times the order was asked for since the last change of its state.
         next_poll: Monotonic seconds before which the order is not asked for again.
@@ -52,7 +52,7 @@ class Flight:
     digest: str
     order: Order
     proofs: list[Proof]
-    started: float
+    since: float
     checks: int = 0
     polls: int = 0
     next_poll: float = 0.0

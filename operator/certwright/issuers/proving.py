@@ -99,7 +99,7 @@ def present(flight: Flight, now: float) -> None:
         for proof in group:
             proof.state = ChallengeState.PRESENTED
     if fresh:
-        flight.presented_at = now
+        flight.presented_at = flight.since = now
 
 
 def check(flight: Flight, now: float) -> float | None:

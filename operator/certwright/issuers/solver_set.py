@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from certwright.core.solver_choice import choose_solver
+from certwright.dns.propagation import Mode, Propagation
 from certwright.dns.resolvers import Resolvers
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
@@ -67,13 +68,16 @@ class SolverSets:
                 reason="NotSupported",
             )
         name, provider = registry.build(solver.config, lambda secret, key: self._places.value(issuer, secret, key))
-        return name, Dns01Solver(
+        built = Dns01Solver(
             solver.config,
             zones=self._zones_for(solver.config.texts("nameservers") or spec.nameservers or self._resolvers),
             provider=provider,
             provider_name=name,
             on_effect=self._on_effect,
         )
+        if solver.wait is not None:
+            built.propagation = Propagation(mode=Mode.NONE, wait=solver.wait)
+        return name, built
 
     def _zones_for(self, resolvers: tuple[str, ...]) -> Zones:
         with self._lock:

@@ -95,11 +95,11 @@ class Cache:
             self._secrets.pop((namespace, name), None)
             self._next_keys.pop((namespace, name), None)
 
-    def certificate(self, key: ObjectKey) -> dict[str, Any] | None:
-        """The body of a Certificate; None when there is none."""
+    def certificate_json(self, key: ObjectKey) -> bytes | None:
+        """The body of a Certificate as JSON; None when there is none."""
         with self._lock:
             record = self._certificates.get(key)
-        return json.loads(record.body) if record else None
+        return record.body if record else None
 
     def take_orphan(self, key: ObjectKey) -> dict[str, Any] | None:
         """The last body of a Certificate that was deleted while an order was under way; handed out once."""
@@ -196,7 +196,8 @@ class Cache:
         else:
             known = self._secrets.get(place)
             if known and known.resource_version == meta.get("resourceVersion"):
-                return set()
+                # The echo of what we wrote or read: no news for its Certificate, but for an issuer that signs with it.
+                return set(self._issuers_naming(place))
             try:
                 self._put_secret(secrets.parse(body, manager=self._names.field_manager))
             except CertwrightError:

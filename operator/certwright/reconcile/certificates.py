@@ -6,6 +6,7 @@ number of seconds that goes back to the queue.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -147,9 +148,10 @@ class CertificateReconciler:
 
     def _unreadable(self, key: ObjectKey, fault: InvalidSpec) -> float | None:
         """Say on an object whose spec cannot be read what is wrong with it."""
-        body = self._cache.certificate(key)
-        if body is None:
+        text = self._cache.certificate_json(key)
+        if text is None:
             return None
+        body = json.loads(text)
         log.warning(fault.message, reason=fault.reason)
         meta, status = Meta.of(body), parse_status(body)
         try:

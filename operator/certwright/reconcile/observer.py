@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certwright.core.observation import IssuerState, Observation
@@ -35,6 +37,7 @@ class Observer:
         self._cache = cache
         self._names = names
         self._owner_wanted = owner_wanted
+        self._issuers: dict[ObjectKey, tuple[object, Issuer]] = {}
 
     def look(self, key: ObjectKey) -> Observation | None:
         """The Certificate as the watches told it; None when there is none.
@@ -42,8 +45,8 @@ class Observer:
         Raises:
             InvalidSpec: Its spec cannot be read.
         """
-        body = self._cache.certificate(key)
-        return None if body is None else self._around(parse_certificate(body))
+        body = self._cache.certificate_json(key)
+        return None if body is None else self._around(_parsed(body))
 
     def confirm(self, key: ObjectKey) -> Observation | None:
         """The Certificate and its Secret as the API server has them now; None when there is none.
@@ -72,8 +75,17 @@ class Observer:
             InvalidSpec: Its spec cannot be read.
         """
         reference = certificate.spec.issuer_ref
-        body = self._cache.issuer(issuer_key(reference.kind, certificate.meta.namespace, reference.name))
-        return parse_issuer(body) if body else None
+        return self._parsed_issuer(issuer_key(reference.kind, certificate.meta.namespace, reference.name))
+
+    def _parsed_issuer(self, key: ObjectKey) -> Issuer | None:
+        """The issuer, parsed once a version: every Certificate of it asks."""
+        body = self._cache.issuer(key)
+        if body is None:
+            return None
+        known = self._issuers.get(key)
+        if known is None or known[0] is not body:
+            known = self._issuers[key] = (body, parse_issuer({"kind": key.kind, **body}))
+        return known[1]
 
     def _around(self, certificate: Certificate) -> Observation:
         meta = certificate.meta
@@ -89,17 +101,22 @@ class Observer:
     def _issuer_state(self, certificate: Certificate) -> IssuerState:
         reference = certificate.spec.issuer_ref
         key = issuer_key(reference.kind, certificate.meta.namespace, reference.name)
-        body = self._cache.issuer(key)
         called = f"{reference.kind} {reference.name}"
-        if body is None:
-            text = f"{called} does not exist; create it, or mend spec.issuerRef"
-            return IssuerState(key, reason="IssuerNotFound", message=text)
         try:
-            issuer = parse_issuer(body)
+            issuer = self._parsed_issuer(key)
         except CertwrightError as fault:
             return IssuerState(key, reason="IssuerNotReady", message=f"{called}: {fault.message}")
+        if issuer is None:
+            text = f"{called} does not exist; create it, or mend spec.issuerRef"
+            return IssuerState(key, reason="IssuerNotFound", message=text)
         ready = next((condition for condition in issuer.conditions if condition.type == READY), None)
         if ready and ready.status == "True" and ready.observed_generation in {0, issuer.meta.generation}:
             return IssuerState(key, type=issuer.type, ready=True)
         said = f"{called} is not ready: {ready.message}" if ready else f"{called} is not ready yet"
         return IssuerState(key, type=issuer.type, reason="IssuerNotReady", message=said)
+
+
+@lru_cache(maxsize=256)
+def _parsed(body: bytes) -> Certificate:
+    """A Certificate from its JSON; one under way is looked at a dozen times, so the latest few are remembered."""
+    return parse_certificate(json.loads(body))

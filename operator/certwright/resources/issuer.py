@@ -12,9 +12,11 @@ from certwright.resources.conditions import Condition
 from certwright.resources.meta import Meta, SecretRef
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER, ObjectKey
 from certwright.resources.reading import Fields
+from certwright.resources.values import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 CHALLENGES = {"dns01": "dns-01", "http01": "http-01", "tlsALPN01": "tls-alpn-01"}
 DEFAULT_SERVER = "letsencrypt"
@@ -48,11 +50,19 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class SolverSpec:
-    """One entry of `spec.acme.solvers`; `challenge` is the ACME type, `config` the part below its name."""
+    """One entry of `spec.acme.solvers`.
+
+    Args:
+        challenge: The ACME challenge type.
+        config: The part below the challenge's name.
+        selector: Which names it is for.
+        wait: `waitInsteadOfSelfCheck`: how long to wait in place of looking; None looks.
+    """
 
     challenge: str
     config: Fields
     selector: Selector
+    wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +214,12 @@ def _solver(spec: Fields) -> SolverSpec:
         raise InvalidSpec(
             f"{spec.path}: exactly one of {', '.join(CHALLENGES)} must be set, not {' and '.join(kinds) or 'none'}"
         )
-    selector = spec.part("selector")
+    selector, wait = spec.part("selector"), spec.text("waitInsteadOfSelfCheck")
     return SolverSpec(
         challenge=CHALLENGES[kinds[0]],
         config=spec.part(kinds[0]),
         selector=Selector(selector.table("matchLabels"), selector.texts("dnsNames"), selector.texts("dnsZones")),
+        wait=parse_duration(wait, spec.at("waitInsteadOfSelfCheck")) if wait else None,
     )
 
 
