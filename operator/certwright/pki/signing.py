@@ -5,26 +5,28 @@ Of a request only the key, the subject and the alternative names are taken; all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from certwright.errors import InvalidSpec
 from certwright.pki import chain, keys, usages
+from certwright.pki.authority import Authority, key_identifier, load_authority, must_allow_ca
 from certwright.pki.csr import load_csr, make_csr
 from certwright.pki.subject import encodable
 from certwright.resources.values import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from certwright.pki.keys import PrivateKey
     from certwright.resources.certificate import CertificateSpec
 
-_E = TypeVar("_E", bound=x509.ExtensionType)
+__all__ = ["Authority", "SignedBundle", "Terms", "load_authority", "self_sign", "sign"]
+
 Extensions = list[tuple[x509.ExtensionType, bool]]
 
 
@@ -45,21 +47,6 @@ class Terms(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
-    """A CA that can sign.
-
-    Args:
-        chain: Its certificate, then those above it as far as they are known.
-        key: Its key.
-        where: The Secret it is from, for messages.
-    """
-
-    chain: tuple[x509.Certificate, ...]
-    key: PrivateKey = field(repr=False)
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
 class SignedBundle:
     """What was signed.
 
@@ -74,33 +61,6 @@ class SignedBundle:
     ca_pem: bytes
     not_after: datetime
     shortened: bool = False
-
-
-def load_authority(data: Mapping[str, bytes], *, where: str, now: datetime) -> Authority:
-    """Read a CA from the data of its Secret: `tls.key`, `tls.crt`, and `ca.crt` where that is what signed `tls.crt`.
-
-    Args:
-        data: The Secret's data.
-        where: The Secret, for messages.
-        now: The moment, UTC.
-
-    Raises:
-        InvalidSpec: It cannot sign; says why and what to do.
-    """
-    for name in ("tls.crt", "tls.key"):
-        if not data.get(name):
-            raise InvalidSpec(f"{where}: it has no {name}; put the CA's certificate and key there", reason="InvalidCA")
-    certificates = chain.split(data["tls.crt"], f"{where}, tls.crt")
-    key = keys.load(data["tls.key"], f"{where}, tls.key")
-    try:
-        digest = keys.public_digest(key.public_key())
-        own = next((one for one in certificates if keys.public_digest(one.public_key()) == digest), None)
-        if own is None:
-            raise InvalidSpec(f"{where}: tls.key is not the key of tls.crt; store the two that belong together")
-        _must_sign(own, where, now)
-        return Authority(tuple(chain.climb(own, [*certificates, *_above(data.get("ca.crt", b""))])), key, where)
-    except chain.UNREADABLE as fault:
-        raise InvalidSpec(f"{where}, tls.crt: the certificate cannot be read: {str(fault)[:120]}") from None
 
 
 def sign(
@@ -132,7 +92,7 @@ def sign(
     """
     own = authority.chain[0]
     if terms.is_ca:
-        _must_allow_ca(authority)
+        must_allow_ca(authority)
     begin = max(now, own.not_valid_before_utc).replace(microsecond=0)
     asked = _end(now, terms.duration)
     # A root above is the client's to judge (RFC 5280 6.1.1 d), and the one known here may be an older one of its key.
@@ -142,7 +102,7 @@ def sign(
         raise InvalidSpec(
             f"{authority.where}: a certificate above the CA's own has expired at {format_time(end)}; renew it"
         )
-    extensions: Extensions = [(_authority_key_identifier(authority), False), *_revocation(crl_distribution_points)]
+    extensions: Extensions = [(key_identifier(authority), False), *_revocation(crl_distribution_points)]
     access = [
         x509.AccessDescription(method, x509.UniformResourceIdentifier(url))
         for name, method, urls in (
@@ -247,54 +207,3 @@ def _urls(name: str, urls: Iterable[str]) -> list[str]:
     for url in urls:
         encodable(f"the issuer's {name}", x509.UniformResourceIdentifier, url)
     return list(dict.fromkeys(urls))
-
-
-def _authority_key_identifier(authority: Authority) -> x509.AuthorityKeyIdentifier:
-    """As the CA's certificate has it, since the two are matched by it; made from its key where it has none."""
-    identifier = _extension(authority.chain[0], x509.SubjectKeyIdentifier)
-    if identifier is None:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-
-
-def _above(pem: bytes) -> list[x509.Certificate]:
-    """What `ca.crt` adds; signing needs none of it, so that what is unreadable there must not stop it."""
-    try:
-        return chain.split(pem, "ca.crt")
-    except InvalidSpec:
-        return []
-
-
-def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-    except chain.UNREADABLE as fault:
-        raise InvalidSpec(f"a certificate of the CA cannot be read: {str(fault)[:120]}", reason="InvalidCA") from None
-
-
-def _must_sign(own: x509.Certificate, where: str, now: datetime) -> None:
-    constraints = _extension(own, x509.BasicConstraints)
-    usage = _extension(own, x509.KeyUsage)
-    if own.not_valid_after_utc <= now:
-        problem = f"has expired at {format_time(own.not_valid_after_utc)}; renew it"
-    elif constraints is None or not constraints.ca:
-        problem = "is not a CA's (its basic constraints do not say CA); make one with isCA: true"
-    elif usage is not None and not usage.key_cert_sign:
-        problem = "may not sign others (its key usage lacks 'cert sign'); make one with that usage"
-    else:
-        return
-    raise InvalidSpec(f"{where}: the certificate in tls.crt {problem}", reason="InvalidCA")
-
-
-def _must_allow_ca(authority: Authority) -> None:
-    """Each certificate above may limit how many CAs stand below it (RFC 5280 4.2.1.9)."""
-    for below, one in enumerate(authority.chain, 1):
-        constraints = _extension(one, x509.BasicConstraints)
-        limit = constraints.path_length if constraints else None
-        if limit is not None and limit < below:
-            raise InvalidSpec(
-                f"spec.isCA: {authority.where}: its path length ({limit}) lets no further CA stand below it; "
-                "use another issuer, or set isCA to false"
-            )
