@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from certwright import __version__
-from certwright.cli.run import run
-from certwright.errors import CertwrightError
+from certwright.cli import check, renew, run, status
+from certwright.cli.exits import Commands
 
 app = typer.Typer(
     name="certwright",
+    cls=Commands,
     help="Puts certificates into Kubernetes Secrets and keeps them valid.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
+app.command(epilog=status.EPILOG)(status.status)
+app.command(epilog=renew.EPILOG)(renew.renew)
+app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=run.EPILOG)(run.run)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"certwright {__version__}")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the callback's signature
     if wanted:
-        typer.echo(f"certwright {__version__}")
+        version()
         raise typer.Exit
 
 
@@ -37,9 +46,5 @@ def options(
 
 
 def main() -> None:
-    """Run the command; a fault becomes one line and exit code 1."""
-    try:
-        app()
-    except CertwrightError as fault:
-        print(f"certwright: {fault.message}", file=sys.stderr)  # noqa: T201 - the one line
-        sys.exit(1)
+    """Run the command."""
+    app()

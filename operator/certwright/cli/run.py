@@ -10,6 +10,10 @@ import typer
 from certwright.resources.names import DEFAULT_GROUP
 from certwright.settings import Settings
 
+EPILOG = """Examples:
+
+certwright run --kubeconfig ~/.kube/config --no-leader-elect --log-level debug"""
+
 
 class LogFormat(StrEnum):
     """How log lines look."""

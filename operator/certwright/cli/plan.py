@@ -1,0 +1,294 @@
+"""What would happen to each Certificate of a manifest: found out with the operator's own rules, and nothing touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from certwright.cli.world import Unseen, World
+from certwright.core.desired import drift, stamped_digest
+from certwright.core.observation import IssuerState, Observation
+from certwright.core.ownership import owner_of
+from certwright.core.reasons import due
+from certwright.core.renewal import SPREAD, renewal_time
+from certwright.core.spread import fraction
+from certwright.core.validation import validate
+from certwright.errors import InvalidSpec
+from certwright.issuers.acme import ordered_names
+from certwright.pki.certificate import CertificateFacts
+from certwright.reconcile.views import secret_view
+from certwright.resources.certificate import Certificate, Subject, parse_spec, parse_status
+from certwright.resources.conditions import READY, Condition
+from certwright.resources.issuer import issuer_key, parse_issuer
+from certwright.resources.meta import Meta
+from certwright.resources.names import CLUSTER_ISSUER, ISSUER
+from certwright.resources.values import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from certwright.cli.proofs import Proof, Prover
+    from certwright.core.observation import SecretView
+    from certwright.resources.certificate import CertificateSpec
+    from certwright.resources.issuer import Issuer
+    from certwright.resources.names import Names, ObjectKey
+
+UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerPlan:
+    """The issuer of a Certificate: where it was `found` (manifest, cluster, nowhere, Unknown), and whether it is Ready.
+
+    `ready` is "True", "False" or "Unknown".
+    """
+
+    reference: str
+    type: str
+    found: str
+    ready: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPlan:
+    """The TLS Secret, and what would happen to it: `action` is Create, Keep, Repair, Reissue or Unknown."""
+
+    name: str
+    action: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePlan:
+    """What would happen to one Certificate.
+
+    Args:
+        namespace: Its namespace.
+        name: Its name.
+        problems: What stands in the way.
+        notes: What could not be looked at in a cluster that is there.
+        issuer: None where the spec cannot be read.
+        key: The private key, in words.
+        proofs: One a name; none for issuers that prove nothing.
+        secret: None where the spec cannot be read.
+        renewal_earliest: When it would be renewed; the spread of new certificates is not known before.
+        renewal_latest: Likewise.
+    """
+
+    namespace: str
+    name: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    issuer: IssuerPlan | None = None
+    key: str = ""
+    proofs: tuple[Proof, ...] = ()
+    secret: SecretPlan | None = None
+    renewal_earliest: datetime | None = None
+    renewal_latest: datetime | None = None
+
+
+class Planner:
+    """Plans the Certificates of one manifest.
+
+    Args:
+        world: The manifest and the cluster.
+        prover: Plans the proofs.
+        names: Spells labels and annotations.
+        now: The moment, UTC.
+    """
+
+    def __init__(self, world: World, prover: Prover, names: Names, now: datetime) -> None:
+        self._world = world
+        self._prover = prover
+        self._names = names
+        self._now = now
+
+    def plan(self, key: ObjectKey, body: Mapping[str, Any]) -> CertificatePlan:
+        """What would happen to one Certificate of the manifest."""
+        problems: list[str] = []
+        notes: list[str] = []
+        try:
+            spec, meta = parse_spec(body), Meta.of(body)
+        except InvalidSpec as fault:
+            return CertificatePlan(key.namespace, key.name, (fault.message,), ())
+        try:
+            validate(spec, self._names)
+            stamped_digest(spec)
+        except InvalidSpec as fault:
+            problems.append(fault.message)
+        issuer_plan, issuer = self._issuer(spec, key.namespace)
+        if issuer_plan.ready == "False":
+            problems.append(f"{issuer_plan.reference}: {issuer_plan.message}")
+        proofs: list[Proof] = []
+        if issuer and issuer.acme and not problems:
+            proofs = self._prover.plan(issuer, issuer.acme, ordered_names(spec), meta.labels)
+            problems += [f"{proof.name}: {proof.problem}" for proof in proofs if proof.problem]
+            notes += dict.fromkeys(proof.note for proof in proofs if proof.note)
+        state = IssuerState(issuer_key("", "", ""), type=issuer.type if issuer else "")
+        secret, renewal = SecretPlan(spec.secret_name, UNKNOWN, "", ""), self._renewal(spec, "")
+        try:
+            certificate = self._existing(key, meta, spec)
+            view = self._secret(key.namespace, spec.secret_name)
+            problems += self._rival(certificate, view)
+            secret = _secret_plan(Observation(certificate, view, state), self._names, self._now)
+            kept = view.facts.certificate if view and secret.action in {"Keep", "Repair"} else None
+            renewal = self._renewal(spec, certificate.meta.uid, kept)
+        except Unseen as fault:
+            notes.append(f"Secret {spec.secret_name}: {fault.message}")
+        except InvalidSpec as fault:
+            problems += [fault.message] if fault.message not in problems else []
+        return CertificatePlan(
+            namespace=key.namespace,
+            name=key.name,
+            problems=tuple(problems),
+            notes=tuple(notes) if self._world.has_cluster else (),
+            issuer=issuer_plan,
+            key=_key(spec),
+            proofs=tuple(proofs),
+            secret=secret,
+            renewal_earliest=None if problems else renewal[0],
+            renewal_latest=None if problems else renewal[1],
+        )
+
+    def issuer_problems(self) -> list[str]:
+        """What is wrong with the issuers of the manifest, whether anything uses them or not."""
+        problems = []
+        for key, body in self._world.manifest.issuers.items():
+            try:
+                parse_issuer({"kind": key.kind, **body})
+            except InvalidSpec as fault:
+                problems.append(f"{key}: {fault.message}")
+        return problems
+
+    def _issuer(self, spec: CertificateSpec, namespace: str) -> tuple[IssuerPlan, Issuer | None]:
+        """The issuer, of the manifest if it is there; whether it is Ready only the cluster knows."""
+        key = issuer_key(spec.issuer_ref.kind, namespace, spec.issuer_ref.name)
+        reference, own = f"{key.kind}/{key.name}", self._world.manifest.issuers.get(key)
+        live, unseen = None, ""
+        try:
+            # A kind that is none of ours is a problem of the spec, and said as such.
+            live = self._world.issuer(key) if key.kind in {ISSUER, CLUSTER_ISSUER} else None
+        except (Unseen, InvalidSpec) as fault:
+            unseen = fault.message
+        body, found = own or live, "manifest" if own else "cluster"
+        if body is None:
+            message = "it is neither in the manifest nor in the cluster; create it, or mend spec.issuerRef"
+            if unseen:
+                return IssuerPlan(reference, "", UNKNOWN, UNKNOWN, unseen), None
+            return IssuerPlan(reference, "", "nowhere", "False", message), None
+        try:
+            issuer = parse_issuer({"kind": key.kind, **body})
+            problem = self._ca_problem(issuer)
+            conditions = parse_issuer({"kind": key.kind, **live}).conditions if live else ()
+        except InvalidSpec as fault:
+            return IssuerPlan(reference, "", found, "False", fault.message), None
+        ready = next((item for item in conditions if item.type == READY), None)
+        if problem:
+            ready = Condition(READY, "False", "", problem)
+        elif ready is None or (own and live and not _within(own.get("spec"), live.get("spec"))):
+            ready = Condition(READY, UNKNOWN, "", "it is not applied as it stands yet")
+        return IssuerPlan(reference, issuer.type, found, ready.status, ready.message), issuer
+
+    def _ca_problem(self, issuer: Issuer) -> str:
+        """What is missing of a CA issuer's Secret; another Certificate of the manifest may be going to make it."""
+        if issuer.ca is None:
+            return ""
+        namespace, name = self._world.issuer_secret_namespace(issuer.key), issuer.ca.secret_name
+        bodies = (body for key, body in self._world.manifest.certificates.items() if key.namespace == namespace)
+        if any(isinstance(spec := body.get("spec"), dict) and spec.get("secretName") == name for body in bodies):
+            return ""
+        try:
+            self._world.issuer_value(issuer.key, name, "tls.key")
+        except Unseen:
+            return ""
+        except InvalidSpec as fault:
+            return fault.message
+        return ""
+
+    def _renewal(
+        self, spec: CertificateSpec, uid: str, kept: CertificateFacts | None = None
+    ) -> tuple[datetime, datetime]:
+        """Earliest and latest moment: of the certificate that is kept, else of one that is issued now."""
+        moment = renewal_time(spec, kept or _new_certificate(self._now, spec), uid)
+        if kept or uid:
+            return moment, moment
+        latest = moment + spec.duration * SPREAD * fraction(uid, "renewal")
+        return latest - spec.duration * SPREAD, latest
+
+    def _existing(self, key: ObjectKey, meta: Meta, spec: CertificateSpec) -> Certificate:
+        """The Certificate as it would be: the manifest's spec, with the cluster's uid and status where it exists."""
+        live = self._world.certificate(key)
+        return Certificate(Meta.of(live) if live else meta, spec, parse_status(live or {}))
+
+    def _secret(self, namespace: str, name: str) -> SecretView | None:
+        secret = self._world.secret(namespace, name)
+        return secret_view(secret) if secret else None
+
+    def _rival(self, certificate: Certificate, view: SecretView | None) -> list[str]:
+        """That another Certificate has the Secret, if one does."""
+        namespace, name = certificate.key.namespace, certificate.spec.secret_name
+        bodies = {Meta.of(body).name: body for body in self._world.neighbours(namespace)}
+        for key, body in self._world.manifest.certificates.items():
+            if key.namespace == namespace:
+                created = (bodies.get(key.name) or {}).get("metadata") or body["metadata"]
+                bodies[key.name] = {**body, "metadata": created}
+        claims = [
+            (other, Meta.of(body).created)
+            for other, body in bodies.items()
+            if isinstance(spec := body.get("spec"), dict) and spec.get("secretName") == name
+        ]
+        written_for = view.annotations.get(self._names.certificate_name, "") if view else ""
+        owner = owner_of(claims, written_for)
+        if owner == certificate.meta.name:
+            return []
+        return [f"Secret {name} belongs to Certificate {owner}; give one of the two another spec.secretName"]
+
+
+def _secret_plan(observation: Observation, names: Names, now: datetime) -> SecretPlan:
+    name = observation.certificate.spec.secret_name
+    reason = due(observation, names, now)
+    if reason:
+        action = "Reissue" if observation.secret else "Create"
+        return SecretPlan(name, action, reason.word, reason.message)
+    worn = drift(observation, names)
+    if worn:
+        return SecretPlan(name, "Repair", worn.word, worn.message)
+    return SecretPlan(name, "Keep", "UpToDate", "its certificate is what the spec asks for")
+
+
+def _within(part: object, whole: object) -> bool:
+    """Whether the whole has all of the part; what it has beside are defaults that the API server filled in."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(_within(value, whole.get(key)) for key, value in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) == len(whole) and all(map(_within, part, whole))
+    return part == whole
+
+
+def _key(spec: CertificateSpec) -> str:
+    key = spec.private_key
+    size = f" {key.size}" if key.size else ""
+    kept = "made anew with each certificate" if key.rotation_policy == "Always" else "kept at renewals"
+    return f"{key.algorithm}{size}, {key.encoding}, {kept}, for {format_duration(spec.duration)}"
+
+
+def _new_certificate(now: datetime, spec: CertificateSpec) -> CertificateFacts:
+    """A certificate of the length that was asked for, issued now; only its dates mean anything."""
+    return CertificateFacts(
+        serial="",
+        not_before=now,
+        not_after=now + spec.duration,
+        common_name="",
+        subject=Subject(),
+        dns_names=(),
+        ip_addresses=(),
+        uris=(),
+        emails=(),
+        is_ca=False,
+        usages=(),
+        public_key_digest="",
+        issuer="",
+    )
