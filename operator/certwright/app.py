@@ -91,15 +91,10 @@ class App:
             leading=lambda: self._leader.leading,
         )
         threads = settings.workers + settings.side_by_side
-        self._kube = Kube(
-            kubeconfig=settings.kubeconfig or None,
-            names=names,
-            user_agent=settings.user_agent,
-            pool_size=threads + 4,
-            on_write=lambda what: self._hooks.effect(f"kube {what}"),
-            on_request=self.metrics.api_request,
-        )
+        self._kube = self._make_kube(names, threads + 2, on_write=lambda what: self._hooks.effect(f"kube {what}"))
         self._executor = ThreadPoolExecutor(settings.side_by_side, thread_name_prefix="side-by-side")
+        # Of its own, so that no crowd of requests can keep the Lease from being renewed.
+        self._lease_kube = self._make_kube(names, 1)
         self._leader = self._make_leader()
         certificates, issuers = self._make_reconcilers(names, pool_size=threads)
         handlers = {CERTIFICATE: certificates.reconcile, ISSUER: issuers.reconcile, CLUSTER_ISSUER: issuers.reconcile}
@@ -138,6 +133,7 @@ class App:
             for server in servers:
                 server.stop()
             self._kube.close()
+            self._lease_kube.close()
             log.info("stopped")
 
     def _heed_signals(self) -> None:
@@ -156,6 +152,16 @@ class App:
         self.stop.set()
         signal.sigwait(SIGNALS)
         os._exit(1)
+
+    def _make_kube(self, names: Names, pool_size: int, on_write: Callable[[str], None] | None = None) -> Kube:
+        return Kube(
+            kubeconfig=self._settings.kubeconfig or None,
+            names=names,
+            user_agent=self._settings.user_agent,
+            pool_size=pool_size,
+            on_write=on_write,
+            on_request=self.metrics.api_request,
+        )
 
     def _news(self, kind: str, event: str, body: Mapping[str, Any]) -> None:
         for key in self.cache.note(kind, event, body):
@@ -224,7 +230,7 @@ class App:
         if not self._settings.leader_elect:
             return Alone()
         return Leader(
-            kube=self._kube,
+            kube=self._lease_kube,
             namespace=self._settings.cluster_resource_namespace,
             name=LEASE,
             on_lost=lambda: os._exit(EXIT_LEADERSHIP_LOST),

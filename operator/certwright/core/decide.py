@@ -17,7 +17,7 @@ from certwright.core.desired import drift, stamped_digest
 from certwright.core.reasons import MANUAL, asked_by_hand, due, not_ready
 from certwright.core.renewal import renewal_time
 from certwright.core.step import Abandon, Advance, DropNextKey, Issue, Reason, Repair, Step, Wait
-from certwright.core.validation import validate
+from certwright.core.validation import validate, validate_for_acme
 from certwright.errors import InvalidSpec
 from certwright.resources.conditions import ISSUING
 from certwright.resources.values import format_time
@@ -63,6 +63,8 @@ def _refusal(observation: Observation, names: Names) -> Reason | None:
     """Why nothing may be issued for this Certificate as it stands."""
     try:
         validate(observation.certificate.spec, names)
+        if observation.issuer.type == "acme":
+            validate_for_acme(observation.certificate.spec)
     except InvalidSpec as fault:
         return Reason(fault.reason, fault.message)
     if observation.rival:

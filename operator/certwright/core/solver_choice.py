@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
 from typing import TYPE_CHECKING
 
 from certwright.errors import InvalidSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from certwright.resources.issuer import SolverSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A solver and the challenge type it solves."""
-
-    solver: SolverSpec
-    challenge: str
+ANY_NAME = frozenset({"dns-01", "http-01", "tls-alpn-01"})
+WILDCARD = frozenset({"dns-01"})
+ADDRESS = frozenset({"http-01", "tls-alpn-01"})
 
 
-def choose_solver(
-    solvers: Sequence[SolverSpec], name: str, labels: Mapping[str, str], *, offered: Collection[str] | None = None
-) -> Choice:
+def provable_by(name: str) -> frozenset[str]:
+    """The challenge types that can prove a name: RFC 8555 section 8, for a wildcard 7.1.3, for an address RFC 8738."""
+    if name.startswith("*."):
+        return WILDCARD
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return ANY_NAME
+    return ADDRESS
+
+
+def choose_solver(solvers: Sequence[SolverSpec], name: str, labels: Mapping[str, str]) -> SolverSpec:
     """The solver for one name: by dnsNames, else by the longest dnsZone, else by most labels, else the first.
 
     Args:
         solvers: The issuer's, in their order.
         name: The name as the Certificate spells it, with its `*.` if it is a wildcard.
         labels: The Certificate's labels, which selectors match.
-        offered: Challenge types that the CA offers for it; None when it has not been asked yet.
 
     Raises:
         InvalidSpec: When none fits; says why.
     """
-    wildcard = name.startswith("*.")
+    able = provable_by(name)
     best: tuple[tuple[int, int, int], SolverSpec] | None = None
     unfit: list[str] = []
     for index, solver in enumerate(solvers):
         rank = _rank(solver, name.lower(), labels)
         if rank is None:
             continue
-        if wildcard and solver.challenge not in {"dns-01", ""}:
-            unfit.append(f"solvers[{index}] is {solver.challenge}, which cannot prove a wildcard")
-        elif offered is not None and solver.challenge and solver.challenge not in offered:
-            unfit.append(f"solvers[{index}] is {solver.challenge}, and the CA offers {', '.join(sorted(offered))} only")
+        if solver.challenge not in able:
+            unfit.append(f"solvers[{index}] is {solver.challenge}, and only {' or '.join(sorted(able))} can")
         elif best is None or rank > best[0]:
             best = (rank, solver)
     if best is not None:
-        return Choice(best[1], best[1].challenge)
+        return best[1]
     if unfit:
         raise InvalidSpec(f"no solver of the issuer can prove {name}: {'; '.join(unfit)}", reason="NoSolver")
     have = "none is configured" if not solvers else "every one has a selector that leaves it out"

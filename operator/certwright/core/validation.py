@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from certwright.resources.names import Names
 
 COMMON_NAME_LIMIT = 64
-"""Characters of a common name (RFC 5280, ub-common-name)."""
+"""Of a common name (RFC 5280, ub-common-name), counted in UTF-8 bytes, so that every encoding fits."""
 NAME_LIMIT, LABEL_LIMIT = 253, 63
 SIZES = {"RSA": range(2048, 8193), "ECDSA": (256, 384, 521), "Ed25519": (0,)}
 SHORTEST, SHORTEST_BEFORE = timedelta(hours=1), timedelta(minutes=5)
@@ -50,6 +50,19 @@ def validate(spec: CertificateSpec, names: Names) -> None:
         ours = "/" in key and (group == names.group or group.endswith(f".{names.group}"))
         if ours and not (key == names.direct_injection and key in spec.secret_annotations):
             raise InvalidSpec(f"spec.secretTemplate: {key} is set by the operator itself; remove it from the template")
+
+
+def validate_for_acme(spec: CertificateSpec) -> None:
+    """Check what an ACME CA cannot certify, since it would leave it out without a word.
+
+    Raises:
+        InvalidSpec: Naming the field.
+    """
+    for asked, name in ((spec.uris, "uris"), (spec.email_addresses, "emailAddresses"), (spec.is_ca, "isCA")):
+        if asked:
+            raise InvalidSpec(
+                f"spec.{name}: an ACME CA cannot certify that; remove it, or use a ca or selfSigned issuer"
+            )
 
 
 def dns_name_problem(name: str, *, wildcard: bool) -> str | None:
@@ -96,9 +109,10 @@ def _references(spec: CertificateSpec, names: Names) -> None:
 def _subject_names(spec: CertificateSpec) -> None:
     if not (spec.common_name or spec.dns_names or spec.ip_addresses or spec.uris or spec.email_addresses):
         raise InvalidSpec("spec.dnsNames: no name is asked for; give at least one of dnsNames, ipAddresses, commonName")
-    if len(spec.common_name) > COMMON_NAME_LIMIT:
+    size = len(spec.common_name.encode())
+    if size > COMMON_NAME_LIMIT:
         raise InvalidSpec(
-            f"spec.commonName: has {len(spec.common_name)} characters and {COMMON_NAME_LIMIT} is the limit; "
+            f"spec.commonName: has {size} bytes in UTF-8 and {COMMON_NAME_LIMIT} is the limit; "
             "leave it out and put the name under spec.dnsNames"
         )
     _sans(spec)

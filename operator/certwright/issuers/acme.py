@@ -53,6 +53,7 @@ class Acme:
         self._solver_sets = solver_sets
         self._executor = executor
         self._flights: dict[str, Flight] = {}
+        self._made: dict[str, tuple[tuple[str, str], str]] = {}
         self._closed_until: dict[ObjectKey, Throttled] = {}
 
     def check(self, issuer: Issuer, now: datetime) -> Report:  # noqa: ARG002 - the interface
@@ -81,9 +82,10 @@ class Acme:
             return self._go_on(client, flight, request)
         except AccountDoesNotExist as fault:
             self._accounts.lost(issuer)
-            self._flights.pop(request.certificate.meta.uid, None)
+            self._forget(request.certificate)
             raise Retryable(f"{fault.message}; it is registered anew", reason=ACCOUNT_LOST) from None
         except Gone as fault:
+            self._made.pop(request.certificate.meta.uid, None)
             raise OrderLost(f"the CA does not know the order any more: {fault.message}") from None
 
     def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
@@ -102,7 +104,11 @@ class Acme:
                     "the issuer that knows the DNS provider's credentials is gone", reason="CleanUpFailed"
                 )
             proving.clean_up(journal, self._solver_sets.of(issuer, issuer.acme, certificate.meta.labels))
+        self._forget(certificate)
+
+    def _forget(self, certificate: Certificate) -> None:
         self._flights.pop(certificate.meta.uid, None)
+        self._made.pop(certificate.meta.uid, None)
 
     def _begin(self, issuer: Issuer, spec: AcmeSpec, client: AcmeClient, request: Request) -> Planned:
         closed = self._closed_until.get(issuer.key)
@@ -111,11 +117,7 @@ class Acme:
         certificate = request.certificate
         names = ordered_names(certificate.spec)
         routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta.labels), names)
-        try:
-            order = client.new_order(names)
-        except Throttled as fault:
-            self._closed_until[issuer.key] = fault
-            raise
+        order = self._new_order(issuer, client, request, names)
         authorizations = client.authorizations(order.authorizations, executor=self._executor)
         flight = Flight(
             issuer=issuer.reference,
@@ -125,7 +127,23 @@ class Acme:
             since=time.monotonic(),
         )
         self._flights[certificate.meta.uid] = flight
+        self._made.pop(certificate.meta.uid, None)
         return Planned(flight.journal())
+
+    def _new_order(self, issuer: Issuer, client: AcmeClient, request: Request, names: list[str]) -> Order:
+        """An order at the CA: the one that was made last time, if a fault kept it from being journaled."""
+        uid = request.certificate.meta.uid
+        made_for = (issuer.reference, request.digest)
+        known = self._made.get(uid)
+        if known and known[0] == made_for:
+            return client.order(known[1])
+        try:
+            order = client.new_order(names)
+        except Throttled as fault:
+            self._closed_until[issuer.key] = fault
+            raise
+        self._made[uid] = (made_for, order.url)
+        return order
 
     def _resume(self, issuer: Issuer, spec: AcmeSpec, client: AcmeClient, request: Request) -> Flight:
         """Take an order up from its journal: all that is not proven is presented again, which changes nothing."""

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec
+from certwright.errors import CertwrightError, ChallengeFailed, Terminal
 from certwright.issuers.flight import Flight, Proof
 from certwright.resources.order import ChallengeState, OrderJournal, Record
 from certwright.solvers.dns01 import Dns01Solver, txt_value
@@ -62,7 +62,7 @@ def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], c
     """The proof of each identifier; one whose authorization is valid already needs none.
 
     Raises:
-        InvalidSpec: The CA does not offer what the solver solves.
+        Terminal: The CA does not offer what the solver solves.
     """
     proofs = []
     for authorization in authorizations:
@@ -75,7 +75,7 @@ def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], c
         offered = {challenge.type: challenge for challenge in authorization.challenges}
         proof.solver, proof.challenge = chosen.solver, offered.get(chosen.challenge)
         if proof.challenge is None or not proof.challenge.token:
-            raise InvalidSpec(
+            raise Terminal(
                 f"the CA does not offer {chosen.challenge} for {proof.name}, only {', '.join(offered) or 'nothing'}; "
                 "give the issuer a solver for one of these",
                 reason="NoSolver",

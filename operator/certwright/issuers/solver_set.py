@@ -102,8 +102,8 @@ class SolverSet:
         Raises:
             InvalidSpec: None fits, or the one that fits cannot be built.
         """
-        choice = choose_solver(self._spec.solvers, name, self._labels)
-        return choice.challenge, self._solver(choice.solver)[1]
+        chosen = choose_solver(self._spec.solvers, name, self._labels)
+        return chosen.challenge, self._solver(chosen)[1]
 
     def for_record(self, name: str, record: Record) -> Dns01Solver:
         """The solver that can remove a record presented earlier: the chosen one, else any of the same provider.
@@ -113,7 +113,7 @@ class SolverSet:
         """
         candidates = list(self._spec.solvers)
         with contextlib.suppress(InvalidSpec):
-            candidates.insert(0, choose_solver(self._spec.solvers, name, self._labels).solver)
+            candidates.insert(0, choose_solver(self._spec.solvers, name, self._labels))
         for candidate in candidates:
             with contextlib.suppress(InvalidSpec):
                 provider, solver = self._solver(candidate)

@@ -5,7 +5,7 @@ import pytest
 
 from certwright.core.solver_choice import choose_solver
 from certwright.errors import InvalidSpec
-from certwright.resources.issuer import CHALLENGES, Selector, SolverSpec
+from certwright.resources.issuer import Selector, SolverSpec
 from certwright.resources.reading import Fields
 
 
@@ -57,27 +57,21 @@ CHOSEN: dict[str, tuple[list[SolverSpec], str, Mapping[str, str], SolverSpec]] =
 
 @pytest.mark.parametrize(("solvers", "name", "labels", "wanted"), CHOSEN.values(), ids=CHOSEN)
 def test_the_solver_is(solvers: list[SolverSpec], name: str, labels: Mapping[str, str], wanted: SolverSpec) -> None:
-    choice = choose_solver(solvers, name, labels)
-    assert (choice.solver, choice.challenge) == (wanted, wanted.challenge)
-
-
-def test_what_the_ca_offers_decides_between_types() -> None:
-    assert choose_solver([HTTP, ANY], "www.example.com", {}, offered={"dns-01"}).solver == ANY
-    assert choose_solver([HTTP, ANY], "www.example.com", {}, offered=set(CHALLENGES.values())).solver == HTTP
+    assert choose_solver(solvers, name, labels) == wanted
 
 
 NONE = {
-    "there is none": ([], "www.example.com", None, "none is configured"),
-    "every selector leaves it out": ([BY_NAME, BY_LABEL], "example.com", None, "every one has a selector"),
-    "only HTTP for a wildcard": ([HTTP], "*.example.com", None, "solvers[0] is http-01, which cannot prove a wildcard"),
-    "the CA offers another type": ([HTTP], "example.com", {"dns-01", "x"}, "the CA offers dns-01, x only"),
+    "there is none": ([], "www.example.com", "none is configured"),
+    "every selector leaves it out": ([BY_NAME, BY_LABEL], "example.com", "every one has a selector"),
+    "only HTTP for a wildcard": ([HTTP], "*.example.com", "solvers[0] is http-01, and only dns-01 can"),
+    "only DNS for an address": ([ANY], "192.0.2.1", "solvers[0] is dns-01, and only http-01 or tls-alpn-01 can"),
 }
 
 
-@pytest.mark.parametrize(("solvers", "name", "offered", "message"), NONE.values(), ids=NONE)
-def test_no_solver_fits_when(solvers: list[SolverSpec], name: str, offered: set[str] | None, message: str) -> None:
+@pytest.mark.parametrize(("solvers", "name", "message"), NONE.values(), ids=NONE)
+def test_no_solver_fits_when(solvers: list[SolverSpec], name: str, message: str) -> None:
     with pytest.raises(InvalidSpec) as fault:
-        choose_solver(solvers, name, {}, offered=offered)
+        choose_solver(solvers, name, {})
     assert fault.value.reason == "NoSolver"
     assert name in fault.value.message
     assert message in fault.value.message

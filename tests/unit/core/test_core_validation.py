@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certwright.core.validation import dns_name_problem, validate
+from certwright.core.validation import dns_name_problem, validate, validate_for_acme
 from certwright.errors import InvalidSpec
 from certwright.resources.names import Names
 from unit.core.factories import NAMES, make_spec
@@ -53,7 +53,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an issuer of another group": ({"issuerRef": {"name": "x", "group": "awspca.example"}}, "spec.issuerRef.group"),
     "an issuer of another kind": ({"issuerRef": {"name": "x", "kind": "Thing"}}, "spec.issuerRef.kind: 'Thing'"),
     "no name at all": ({"dnsNames": None}, "spec.dnsNames: no name is asked for"),
-    "a common name of 65 characters": ({"commonName": "x" * 65}, "spec.commonName: has 65 characters"),
+    "a common name of 65 characters": ({"commonName": "x" * 65}, "spec.commonName: has 65 bytes"),
     "an empty DNS name": ({"dnsNames": [""]}, "spec.dnsNames[0]: '' has an empty label"),
     "a bare wildcard": ({"dnsNames": ["*."]}, "spec.dnsNames[0]"),
     "a star": ({"dnsNames": ["ok.example", "*"]}, "spec.dnsNames[1]: '*' may have a * as its whole leftmost label"),
@@ -149,3 +149,18 @@ def test_no_value_breaks_the_validation(values: list[str], field: str) -> None:
         validate(spec, NAMES)
     except InvalidSpec as fault:
         assert fault.message.startswith("spec.")  # noqa: PT017 - either outcome is right
+
+
+NOT_FOR_ACME = {
+    "a URI": ({"uris": ("spiffe://cluster.local/ns/a",)}, "spec.uris"),
+    "an email address": ({"email_addresses": ("ops@example.com",)}, "spec.emailAddresses"),
+    "a CA": ({"is_ca": True}, "spec.isCA"),
+}
+
+
+@pytest.mark.parametrize(("more", "field"), NOT_FOR_ACME.values(), ids=NOT_FOR_ACME)
+def test_an_acme_issuer_refuses(more: dict[str, Any], field: str) -> None:
+    spec = make_spec()
+    validate_for_acme(spec)
+    with pytest.raises(InvalidSpec, match=field):
+        validate_for_acme(dataclasses.replace(spec, **more))
