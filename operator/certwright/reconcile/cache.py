@@ -204,9 +204,8 @@ class Cache:
                 self.forget_secret(*place)
         concerned = set(self._by_secret.get(place, ()))
         owners = meta.get("ownerReferences") or ()
-        concerned |= {ObjectKey(CERTIFICATE, place[0], str(item.get("name"))) for item in owners} & set(
-            self._certificates
-        )
+        owning = (ObjectKey(CERTIFICATE, place[0], str(item.get("name"))) for item in owners)
+        concerned |= {key for key in owning if key in self._certificates}
         for issuer in self._issuers_naming(place):
             concerned |= {issuer} | self.dependents(issuer)
         return concerned

@@ -97,6 +97,8 @@ class CertificateReconciler:
             return self._troubles.pause(key, fault)
 
     def _settle(self, key: ObjectKey) -> float | None:
+        if not self._buried(key):
+            return self._troubles.pause(key, Retryable("TXT records of a deleted Certificate could not be removed yet"))
         observation = self._observer.look(key)
         confirmed = False
         for _ in range(ROUNDS):
@@ -161,10 +163,16 @@ class CertificateReconciler:
         return None
 
     def _gone(self, key: ObjectKey) -> float | None:
-        """Clean up after a Certificate that was deleted while an order was under way."""
-        body = self._cache.take_orphan(key)
-        if body is not None and not self._issuance.clean_up_orphan(body, self._clock()):
-            self._cache.put_orphan(key, body)
+        """Forget a Certificate that was deleted."""
+        if not self._buried(key):
             return self._troubles.pause(key, Retryable("its TXT records could not be removed yet"))
         self._attempts.over(key)
         return None
+
+    def _buried(self, key: ObjectKey) -> bool:
+        """Clean up after a Certificate that was deleted with an order under way; another may have its name by now."""
+        body = self._cache.take_orphan(key)
+        if body is None or self._issuance.clean_up_orphan(body, self._clock()):
+            return True
+        self._cache.put_orphan(key, body)
+        return False

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from certwright.core import backoff
 from certwright.core import status as statuses
 from certwright.core.desired import stamped_digest
 from certwright.core.step import Reason
 from certwright.errors import CertwrightError, ChallengeFailed, Conflict, InvalidSpec, Retryable, Terminal
 from certwright.issuers.base import Issued, OrderLost, Pending, Planned, Request
 from certwright.kube.faults import NamespaceTerminating, NotFound
+from certwright.reconcile.attempts import Attempts
 from certwright.resources.certificate import parse_certificate
 from certwright.resources.names import CERTIFICATE
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from certwright.issuers.base import Backend
     from certwright.issuers.next_key import NextKeys
     from certwright.reconcile.announcer import Announcer
-    from certwright.reconcile.attempts import Attempts
     from certwright.reconcile.cache import Cache
     from certwright.reconcile.instruments import Instruments
     from certwright.reconcile.observer import Observer
@@ -88,6 +89,7 @@ class Issuance:
         self._names = names
         self._wake = wake
         self._begun: dict[str, float] = {}
+        self._losses = Attempts()
 
     def advance(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
         """Begin an issuance or go on with it.
@@ -106,8 +108,7 @@ class Issuance:
         except (Conflict, NotFound, NamespaceTerminating):
             raise
         except OrderLost as fault:
-            log.info("abandoning the order", because=fault.message)
-            return self.abandon(observation, Reason(fault.reason, fault.message), now)
+            return self._lost(observation, fault, now)
         except Retryable as fault:
             issuer = self._observer.issuer(certificate)
             if issuer and fault.reason == "AccountDoesNotExist":
@@ -120,6 +121,17 @@ class Issuance:
                 return self._troubles.hiccup(observation, reason, Retryable(fault.message, reason=fault.reason), now)
             self._begun.pop(certificate.meta.uid, None)
             return self._troubles.failure(observation, fault, now)
+
+    def _lost(self, observation: Observation, fault: OrderLost, now: datetime) -> Observation | float | None:
+        """Order anew, the first time at once: a CA that loses every order must not be flooded with new ones."""
+        log.info("abandoning the order", because=fault.message)
+        certificate = observation.certificate
+        after = self.abandon(observation, Reason(fault.reason, fault.message), now)
+        losses = self._losses.another(certificate.key)
+        if certificate.status.order is not None and losses == 1:
+            return after
+        pause = backoff.after_hiccup(losses, certificate.meta.uid)
+        return max(pause, after) if isinstance(after, float) else pause
 
     def abandon(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
         """Clean up after the order in the journal and forget it."""
@@ -142,6 +154,7 @@ class Issuance:
         except InvalidSpec:
             return True
         self._begun.pop(certificate.meta.uid, None)
+        self._losses.over(certificate.key)
         return self._cleaned_up(certificate, now)
 
     def _advance(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
@@ -192,6 +205,7 @@ class Issuance:
         seconds = time.monotonic() - self._begun.pop(certificate.meta.uid, time.monotonic())
         self._instruments.issued(issuer.type, seconds)
         self._attempts.over(certificate.key)
+        self._losses.over(certificate.key)
         status = written.certificate.status.raw
         message = (
             f"certificate stored in Secret {certificate.spec.secret_name}, issued by {issuer.reference} "

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from certwright.core.observation import IssuerState, Observation
-from certwright.errors import CertwrightError
+from certwright.errors import CertwrightError, InvalidSpec
 from certwright.kube import certificates, secrets
 from certwright.resources.certificate import parse_certificate
 from certwright.resources.conditions import READY
@@ -61,7 +61,10 @@ class Observer:
         self._cache.note(CERTIFICATE, "READ", body)
         certificate = parse_certificate(body)
         name = certificate.spec.secret_name
-        secret = secrets.get(self._kube, key.namespace, name) if name else None
+        try:
+            secret = secrets.get(self._kube, key.namespace, name) if name else None
+        except InvalidSpec:  # no Secret can have such a name; the decision says so, with the field
+            secret = None
         if secret:
             self._cache.note_secret(secret)
         else:

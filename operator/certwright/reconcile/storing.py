@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certwright.core.desired import secret_annotation_set, secret_labels, stamped_digest
-from certwright.errors import Conflict
+from certwright.errors import Conflict, InvalidSpec
 from certwright.kube import secrets
 from certwright.pki import keys
 from certwright.pki.secret import read_tls_secret, tls_secret_data
@@ -45,9 +45,16 @@ class Store:
         certificate = observation.certificate
         data = tls_secret_data(certificate.spec, issued.key, chain_pem=issued.chain, ca_pem=issued.ca)
         stamp = {self._names.annotation("request-digest"): stamped_digest(certificate.spec)}
-        return self._apply(
-            certificate, data, stamp, kind=observation.secret.type if observation.secret else secrets.TLS
-        )
+        if observation.secret:
+            return self._apply(certificate, data, stamp, kind=observation.secret.type)
+        try:
+            return self._apply(certificate, data, stamp, kind=secrets.TLS)
+        except InvalidSpec:
+            # One without our label is not watched, and the type that somebody gave it can never be changed.
+            there = secrets.get(self._kube, certificate.meta.namespace, certificate.spec.secret_name)
+            if there is None or there.type == secrets.TLS:
+                raise
+            return self._apply(certificate, data, stamp, kind=there.type)
 
     def repair(self, observation: Observation) -> secrets.Secret | None:
         """Write labels, annotations and encoding anew around the certificate that is there.

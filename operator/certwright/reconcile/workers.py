@@ -57,9 +57,9 @@ class Workers:
             started = time.monotonic()
             with structlog.contextvars.bound_contextvars(kind=key.kind, namespace=key.namespace, name=key.name):
                 after, result = self._guarded(key)
-            self._queue.done(key)
-            if after is not None:
+            if after is not None:  # before `done`: a later wait of another worker must not be replaced by this one
                 self._queue.add_after(key, after)
+            self._queue.done(key)
             self._instruments.reconciled(key.kind, result, time.monotonic() - started)
 
     def _guarded(self, key: ObjectKey) -> tuple[float | None, str]:
