@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-from waits import fetch_certificate, next_key_secrets, renew, secret, status, until, wait_ready
+from waits import fetch_certificate, next_key_secrets, operator_writes, renew, secret, status, until, wait_ready
 
 from cluster.environment import Environment
 from cluster.manifests import acme_issuer, apply, certificate, condition, tsig_secret
@@ -116,11 +116,7 @@ def assert_each_effect_killed(runs: list[Run]) -> None:
 
 def assert_few_writes(env: Environment, runs: list[Run], mark: int) -> None:
     for run in runs:
-        done = [
-            f"{entry.verb} {entry.resource} {entry.code}"
-            for entry in env.audit(mark)
-            if entry.is_write and entry.namespace == run.namespace and entry.user_agent.startswith("certwright/")
-        ]
+        done = operator_writes(env, mark, run.namespace)
         assert len(done) <= WRITES, (run.effects(), done)
 
 

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,11 +14,18 @@ from certwright.kube.faults import NotFound
 from certwright.kube.paths import CORE, path
 from certwright.resources.names import DEFAULT_GROUP, Names
 from cluster.environment import Environment
-from cluster.manifests import Manifest, condition
+from cluster.manifests import Manifest, condition, rfc2136
 
 NAMES = Names(DEFAULT_GROUP)
 LOOK_EVERY = 0.1
 Found = TypeVar("Found")
+Holding = Callable[[], AbstractContextManager[None]]
+"""The fixture `holding`: no order gets further than its record within it."""
+
+
+def solver(env: Environment) -> Manifest:
+    """A solver that looks for its records every second, so that what heals is noticed soon."""
+    return {"dns01": {**rfc2136(env)["dns01"], "propagation": {"interval": "1s"}}}
 
 
 @lru_cache(maxsize=8)
@@ -147,6 +155,18 @@ def secret(env: Environment, namespace: str, name: str) -> dict[str, bytes] | No
 def next_key_secrets(env: Environment, namespace: str) -> list[str]:
     """The helper Secrets that hold next private keys."""
     return [item["metadata"]["name"] for item in secrets(env, namespace, f"{NAMES.next_key_label}=true")]
+
+
+def operator_writes(env: Environment, since: int, *namespaces: str) -> list[str]:
+    """What operators wrote since an `audit_mark()`, in some namespaces or in all; Leases left out."""
+    return [
+        f"{entry.verb} {entry.resource} {entry.namespace}/{entry.name} {entry.code}"
+        for entry in env.audit(since)
+        if entry.is_write
+        and entry.user_agent.startswith("certwright/")
+        and entry.resource != "leases"
+        and (not namespaces or entry.namespace in namespaces)
+    ]
 
 
 def renew(env: Environment, namespace: str, name: str) -> None:
