@@ -33,7 +33,7 @@ certwright renew -l team=blue --wait --timeout 10m"""
 
 
 def renew(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Certificates of one namespace.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Certificates of one namespace.")] = None,
     namespace: Namespace = "",
     every: Annotated[bool, typer.Option("--all", help="All Certificates of the namespace.")] = False,
     selector: Annotated[

@@ -104,13 +104,10 @@ def several(cluster: Cluster, namespace: str) -> View:
     found = [Situation.of(body, now) for body in reading.all_certificates(cluster.kube, namespace)]
 
     def render() -> RenderableType:
-        from certwright.cli.table import table  # noqa: PLC0415
+        from certwright.cli.table import Overview  # noqa: PLC0415
 
-        return (
-            table(found, now)
-            if found
-            else f"no Certificates in {f'namespace {namespace}' if namespace else 'the cluster'}"
-        )
+        where = f"namespace {namespace}" if namespace else "the cluster"
+        return Overview(found, now) if found else f"no Certificates in {where}"
 
     return View({"items": plain(found)}, render, all_ready=all(item.is_ready for item in found))
 

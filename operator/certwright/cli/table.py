@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,45 +16,59 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderResult
 
     from certwright.cli.situation import Situation
 
 STYLES = {"True": GOOD, "False": BAD}
 COLUMNS = ("NAMESPACE", "NAME", "READY", "ISSUER", "EXPIRES", "RENEWS", "SECRET")
-CUT = {"ISSUER", "SECRET"}
-"""Columns that lose their end first where the terminal is narrow."""
+SPARED = ("SECRET", "RENEWS", "ISSUER")
+"""Left out one after the other where the terminal is too narrow: a name that is cut is of no use."""
 
 
-def table(situations: Sequence[Situation], now: datetime) -> RenderableType:
-    """The table.
+class Overview:
+    """The table, as wide as there is room for.
 
     Args:
         situations: In the order to show.
         now: The moment that times are relative to.
     """
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
-        cut = column in CUT
-        grid.add_column(column, no_wrap=cut, overflow="ellipsis" if cut else "fold")
-    for item in situations:
-        soon = item.not_after is not None and item.renewal_time is not None and item.renewal_time < now
-        grid.add_row(
-            item.namespace,
-            item.name,
-            Text(item.ready, STYLES.get(item.ready, BUSY)),
-            item.issuer,
-            Text(_when(item.not_after, now), BAD if item.not_after and item.not_after <= now else ""),
-            Text(_when(item.renewal_time, now), BUSY if soon else ""),
-            item.secret_name,
-        )
-    return Group(grid, *(_complaint(item) for item in situations if not item.is_ready))
+
+    def __init__(self, situations: Sequence[Situation], now: datetime) -> None:
+        self._situations = situations
+        self._now = now
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for spared in range(len(SPARED) + 1):
+            grid = self._grid([column for column in COLUMNS if column not in SPARED[:spared]])
+            if console.measure(grid, options=options.update(max_width=sys.maxsize)).maximum <= options.max_width:
+                break
+        yield grid
+        for item in self._situations:
+            if not item.is_ready:
+                yield Text.assemble("\n", (f"{item.namespace}/{item.name}", "bold"), f" {item.reason}:")
+                yield Padding(Text(item.message), (0, 0, 0, 2), expand=False)
+
+    def _grid(self, columns: Sequence[str]) -> Table:
+        grid = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for item in self._situations:
+            cells = self._cells(item)
+            grid.add_row(*(cells[column] for column in columns))
+        return grid
+
+    def _cells(self, item: Situation) -> dict[str, Text]:
+        expired = item.not_after is not None and item.not_after <= self._now
+        late = item.renewal_time is not None and item.renewal_time <= self._now
+        return {
+            "NAMESPACE": Text(item.namespace),
+            "NAME": Text(item.name),
+            "READY": Text(item.ready, STYLES.get(item.ready, BUSY)),
+            "ISSUER": Text(item.issuer),
+            "EXPIRES": Text(_when(item.not_after, self._now), BAD if expired else ""),
+            "RENEWS": Text(_when(item.renewal_time, self._now), BUSY if late else ""),
+            "SECRET": Text(item.secret_name),
+        }
 
 
 def _when(moment: datetime | None, now: datetime) -> str:
     return relative(moment, now) if moment else "-"
-
-
-def _complaint(item: Situation) -> RenderableType:
-    head = Text.assemble("\n", (f"{item.namespace}/{item.name}", "bold"), f" {item.reason}:")
-    return Group(head, Padding(Text(item.message), (0, 0, 0, 2), expand=False))
