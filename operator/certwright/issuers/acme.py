@@ -76,6 +76,7 @@ class Acme:
         try:
             if request.certificate.status.order is None:
                 return self._begin(issuer, spec, client, request)
+            self._made.pop(request.certificate.meta.uid, None)  # the journal has it
             flight = self._flights.get(request.certificate.meta.uid)
             if flight is None or flight.order.url != request.certificate.status.order.url:
                 flight = self._resume(issuer, spec, client, request)
@@ -127,7 +128,6 @@ class Acme:
             since=time.monotonic(),
         )
         self._flights[certificate.meta.uid] = flight
-        self._made.pop(certificate.meta.uid, None)
         return Planned(flight.journal())
 
     def _new_order(self, issuer: Issuer, client: AcmeClient, request: Request, names: list[str]) -> Order:
@@ -136,7 +136,9 @@ class Acme:
         made_for = (issuer.reference, request.digest)
         known = self._made.get(uid)
         if known and known[0] == made_for:
-            return client.order(known[1])
+            order = client.order(known[1])
+            if order.status != "invalid":  # as it is when its time is over
+                return order
         try:
             order = client.new_order(names)
         except Throttled as fault:
