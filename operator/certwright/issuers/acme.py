@@ -97,7 +97,7 @@ class Acme:
         """
         flight = self._flights.get(certificate.meta.uid)
         journal = certificate.status.order
-        if flight and flight.proofs:
+        if flight and not flight.journaled:
             proving.withdraw(flight)
         elif journal and any(identifier.record for identifier in journal.identifiers):
             if issuer is None or issuer.acme is None:
@@ -159,10 +159,19 @@ class Acme:
             unproven = [authorization.name for authorization in authorizations if authorization.status != "valid"]
             routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta.labels), unproven)
             proofs = proving.plan(authorizations, routes, client)
-            journaled = {identifier.record for identifier in journal.identifiers}
-            if any(proof.record and proof.record not in journaled for proof in proofs):
+            journaled = {identifier.name: identifier.record for identifier in journal.identifiers}
+            if any(proof.record and proof.record not in journaled.values() for proof in proofs):
                 raise OrderLost("the records of the order are not the ones that were planned")
-        flight = Flight(journal.issuer, request.digest, order, proofs, since=time.monotonic())
+            for proof in proofs:  # the record of a name that was proven meanwhile is there to be removed
+                proof.record = proof.record or journaled.get(proof.name)
+        flight = Flight(
+            journal.issuer,
+            request.digest,
+            order,
+            proofs,
+            since=time.monotonic(),
+            journaled=journal.identifiers,
+        )
         self._flights[certificate.meta.uid] = flight
         return flight
 
@@ -213,7 +222,8 @@ class Acme:
         pem = client.certificate(flight.order.certificate).pem
         problem = chain.problem(pem, key, now=request.now)
         if problem:
-            raise OrderLost(f"the CA's certificate cannot be used: {problem}", reason="InvalidCertificate")
+            # An order made at once would most likely bring the same, and count against the CA's limits.
+            raise Terminal(f"the CA's certificate cannot be used: {problem}", reason="InvalidCertificate")
         return Issued(chain=pem, ca=b"", key=key)
 
     def _refused(self, client: AcmeClient, flight: Flight) -> ChallengeFailed:

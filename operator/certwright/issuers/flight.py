@@ -46,6 +46,7 @@ class Flight:
         polls: Times the order was asked for since the last change of its state.
         next_poll: Monotonic seconds before which the order is not asked for again.
         presented_at: Monotonic seconds of the moment when all was presented.
+        journaled: What another process planned, where the order was taken up from its journal.
     """
 
     issuer: str
@@ -57,15 +58,16 @@ class Flight:
     polls: int = 0
     next_poll: float = 0.0
     presented_at: float | None = None
+    journaled: tuple[IdentifierJournal, ...] = ()
 
     def journal(self) -> OrderJournal:
-        """What is written to status.order."""
+        """What is written to status.order: never less than what has to be cleaned up."""
         return OrderJournal(
             issuer=self.issuer,
             url=self.order.url,
             state=self.order.status,
             request=self.digest,
-            identifiers=tuple(proof.journal() for proof in self.proofs),
+            identifiers=tuple(proof.journal() for proof in self.proofs) or self.journaled,
         )
 
     def in_state(self, *states: ChallengeState) -> list[Proof]:

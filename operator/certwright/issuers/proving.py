@@ -62,7 +62,7 @@ def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], c
     """The proof of each identifier; one whose authorization is valid already needs none.
 
     Raises:
-        Terminal: The CA does not offer what the solver solves.
+        Terminal: The CA does not offer what the solver solves, or asks for another name.
     """
     proofs = []
     for authorization in authorizations:
@@ -71,7 +71,12 @@ def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], c
         if authorization.status == "valid":
             proof.state = ChallengeState.VALID
             continue
-        chosen = routes[proof.name]
+        chosen = routes.get(proof.name)
+        if chosen is None:
+            raise Terminal(
+                f"the CA asks for a proof of {proof.name}, which was not ordered; ask the CA",
+                reason="IdentifiersDiffer",
+            )
         offered = {challenge.type: challenge for challenge in authorization.challenges}
         proof.solver, proof.challenge = chosen.solver, offered.get(chosen.challenge)
         if proof.challenge is None or not proof.challenge.token:
@@ -193,6 +198,9 @@ def clean_up(journal: OrderJournal, solvers: SolverSet) -> None:
 
 def progress(flight: Flight) -> str:
     """One sentence on where the order stands, stable while nothing changes."""
+    if not flight.proofs:  # taken up when all was proven
+        names = len(flight.journaled)
+        return f"{names} of {names} names proven; the order is {flight.order.status}"
     total = len(flight.proofs)
     unseen = [proof for proof in flight.proofs if proof.verdict and not proof.verdict.ok]
     proven = len(flight.in_state(ChallengeState.VALID))
