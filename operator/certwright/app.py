@@ -185,8 +185,9 @@ class App:
             authoritative_port=settings.dns_authoritative_port,
             on_effect=lambda what: self._hooks.effect(f"dns {what}"),
         )
+        acme = Acme(accounts, next_keys, solver_sets, executor=self._executor)
         backends: dict[str, Backend] = {
-            "acme": Acme(accounts, next_keys, solver_sets, executor=self._executor),
+            "acme": acme,
             "ca": Ca(kube, next_keys, places),
             "selfSigned": SelfSigned(next_keys),
         }
@@ -199,6 +200,7 @@ class App:
         )
         issuance = Issuance(
             backends=backends,
+            clean_up=acme.clean_up,
             next_keys=next_keys,
             store=store,
             observer=observer,

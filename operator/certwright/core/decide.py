@@ -3,7 +3,7 @@
 spec wrong, or another Certificate owns the Secret   Wait, after the order under way is abandoned
 order under way, for what the spec asks              Advance
 order under way, for something else                  Abandon
-certificate there and not due                        DropNextKey, Repair, or Wait until the renewal
+certificate there and not due                        Abandon what is left, Repair, or Wait until the renewal
 certificate wanted                                   Wait for the issuer or the backoff, or Issue
 """
 
@@ -16,7 +16,7 @@ from certwright.core import backoff
 from certwright.core.desired import drift, stamped_digest
 from certwright.core.reasons import MANUAL, asked_by_hand, due, not_ready
 from certwright.core.renewal import renewal_time
-from certwright.core.step import Abandon, Advance, DropNextKey, Issue, Reason, Repair, Step, Wait
+from certwright.core.step import Abandon, Advance, Issue, Reason, Repair, Step, Wait
 from certwright.core.validation import validate, validate_for_acme
 from certwright.errors import InvalidSpec
 from certwright.resources.conditions import ISSUING
@@ -95,8 +95,8 @@ def _with_order(observation: Observation, names: Names, now: datetime) -> Step:
 def _settled(observation: Observation, names: Names, now: datetime) -> Step:
     """The certificate is there and not due."""
     certificate, secret = observation.certificate, observation.secret
-    if observation.next_key:
-        return DropNextKey()
+    if certificate.status.next_key_secret:
+        return Abandon(Reason("NotNeeded", "the certificate is there; what is left of another issuance goes"))
     if secret is None or secret.facts.certificate is None:  # pragma: no cover - `due` would have said so
         return Wait(until=None, ready=None)
     worn = drift(observation, names)

@@ -60,7 +60,6 @@ class Observation:
         certificate: The Certificate.
         secret: The Secret it names; None when there is none.
         issuer: The issuer it names.
-        next_key: Whether a Secret rests that holds its next private key.
         rival: Name of another Certificate that owns the Secret; empty when there is none.
         owner_wanted: Whether the Secret is to go with the Certificate.
     """
@@ -68,6 +67,5 @@ class Observation:
     certificate: Certificate
     secret: SecretView | None
     issuer: IssuerState
-    next_key: bool = False
     rival: str = ""
     owner_wanted: bool = False

@@ -33,7 +33,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Clean up after the order in the journal and forget it: what it was for is not wanted any more."""
+    """Clean up after what the journal tells of, an order or a next key, and forget it: it is not wanted any more."""
 
     reason: Reason
 
@@ -43,11 +43,6 @@ class Repair:
     """Write the Secret's labels, annotations or encoding anew, without a new certificate."""
 
     reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class DropNextKey:
-    """Remove the Secret with the next private key: the certificate it was for is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +62,4 @@ class Wait:
     quiet: bool = False
 
 
-Step = Issue | Advance | Abandon | Repair | DropNextKey | Wait
+Step = Issue | Advance | Abandon | Repair | Wait

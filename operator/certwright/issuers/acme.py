@@ -89,7 +89,7 @@ class Acme:
             self._made.pop(request.certificate.meta.uid, None)
             raise OrderLost(f"the CA does not know the order any more: {fault.message}") from None
 
-    def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
+    def clean_up(self, issuer: Issuer | None, certificate: Certificate) -> None:
         """Remove the records of the journal; the order itself is left to expire.
 
         Raises:
@@ -217,7 +217,7 @@ class Acme:
         certificate = request.certificate
         key = self._next_keys.find(certificate)
         if key is None or flight.order.certificate is None:
-            what = "its private key is gone" if key is None else "the CA names no certificate"
+            what = "the private key it was finalized with is gone" if key is None else "the CA names no certificate"
             raise OrderLost(f"the order is valid, but {what}")
         pem = client.certificate(flight.order.certificate).pem
         problem = chain.problem(pem, key, now=request.now)

@@ -83,6 +83,3 @@ class Backend(Protocol):
 
     def advance(self, issuer: Issuer, request: Request) -> Outcome:
         """Go on with an issuance as far as it goes without waiting."""
-
-    def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
-        """Remove all that the journal says was presented; `issuer` is None when it is gone."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from certwright.issuers.next_key import NextKeys
     from certwright.issuers.places import Places
     from certwright.kube.client import Kube
-    from certwright.resources.certificate import Certificate
     from certwright.resources.issuer import Issuer
 
 
@@ -59,9 +58,6 @@ class Ca:
             issuing_certificate_urls=issuer.ca.issuing_certificate_urls,
         )
         return Issued(chain=bundle.chain_pem, ca=bundle.ca_pem, key=key)
-
-    def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
-        """Nothing is ever presented."""
 
     def _authority(self, issuer: Issuer, now: datetime) -> signing.Authority:
         if issuer.ca is None:  # pragma: no cover - chosen by type

@@ -6,6 +6,7 @@ Certificate, so that it goes with it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from certwright.errors import InvalidSpec
@@ -73,7 +74,7 @@ class NextKeys:
                 meta.namespace,
                 self.secret_name(certificate),
                 data={KEY: keys.encode(key, "PKCS8")},
-                labels={self._names.watched_label: "true", self._names.next_key_label: "true"},
+                labels={self._names.next_key_label: "true"},
                 owners=[owner],
             )
         except AlreadyExists:
@@ -86,10 +87,16 @@ class NextKeys:
     def find(self, certificate: Certificate) -> PrivateKey | None:
         """The key that an order was finalized with; None when it is gone.
 
+        It rests no more when a crash came after the certificate was stored: then it is the one in use.
+
         Raises:
             InvalidSpec: A Secret of that name belongs to somebody else.
         """
-        return self._kept(certificate) or self._resting(certificate)
+        found = self._kept(certificate) or self._resting(certificate)
+        if found is None:
+            with contextlib.suppress(InvalidSpec):
+                found = self._present(certificate)
+        return found
 
     def _resting(self, certificate: Certificate) -> PrivateKey | None:
         name = self.secret_name(certificate)
@@ -117,13 +124,9 @@ class NextKeys:
     def _kept(self, certificate: Certificate) -> PrivateKey | None:
         """The present key, where rotationPolicy is Never and there is one."""
         spec = certificate.spec
-        if spec.private_key.rotation_policy != "Never":
+        key = self._present(certificate) if spec.private_key.rotation_policy == "Never" else None
+        if key is None:
             return None
-        secret = secrets.get(self._kube, certificate.meta.namespace, spec.secret_name)
-        pem = secret.data.get(KEY) if secret else None
-        if not pem:
-            return None
-        key = keys.load(pem, f"Secret {spec.secret_name}, {KEY}")
         wrong = keys.mismatch(spec.private_key, keys.facts(key))
         if wrong:
             raise InvalidSpec(
@@ -132,3 +135,10 @@ class NextKeys:
                 reason="CannotRegenerateKey",
             )
         return key
+
+    def _present(self, certificate: Certificate) -> PrivateKey | None:
+        """The key in the TLS Secret; None when there is none."""
+        name = certificate.spec.secret_name
+        secret = secrets.get(self._kube, certificate.meta.namespace, name)
+        pem = secret.data.get(KEY) if secret else None
+        return keys.load(pem, f"Secret {name}, {KEY}") if pem else None

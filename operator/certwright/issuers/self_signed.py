@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from certwright.issuers.next_key import NextKeys
-    from certwright.resources.certificate import Certificate
     from certwright.resources.issuer import Issuer
 
 
@@ -42,6 +41,3 @@ class SelfSigned:
             crl_distribution_points=issuer.self_signed.crl_distribution_points,
         )
         return Issued(chain=bundle.chain_pem, ca=bundle.ca_pem, key=key)
-
-    def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
-        """Nothing is ever presented."""

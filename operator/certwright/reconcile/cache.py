@@ -59,7 +59,6 @@ class Cache:
         self._certificates: dict[ObjectKey, _Certificate] = {}
         self._issuers: dict[ObjectKey, dict[str, Any]] = {}
         self._secrets: dict[Place, SecretView] = {}
-        self._next_keys: dict[Place, str] = {}
         self._orphans: dict[ObjectKey, bytes] = {}
         self._by_issuer: dict[ObjectKey, set[ObjectKey]] = {}
         self._by_secret: dict[Place, set[ObjectKey]] = {}
@@ -87,13 +86,12 @@ class Cache:
     def note_secret(self, secret: secrets.Secret) -> None:
         """Take in a Secret that was just read or written."""
         with self._lock:
-            self._put_secret(secret)
+            self._secrets[secret.meta.namespace, secret.meta.name] = secret_view(secret)
 
     def forget_secret(self, namespace: str, name: str) -> None:
         """Take in that a Secret is gone."""
         with self._lock:
             self._secrets.pop((namespace, name), None)
-            self._next_keys.pop((namespace, name), None)
 
     def certificate_json(self, key: ObjectKey) -> bytes | None:
         """The body of a Certificate as JSON; None when there is none."""
@@ -121,11 +119,6 @@ class Cache:
         """What is known of a Secret; None when there is none that is watched."""
         with self._lock:
             return self._secrets.get((namespace, name))
-
-    def has_next_key(self, namespace: str, name: str) -> bool:
-        """Whether a Secret with a next private key of that name is there."""
-        with self._lock:
-            return (namespace, name) in self._next_keys
 
     def dependents(self, issuer: ObjectKey) -> set[ObjectKey]:
         """The Certificates that name an issuer."""
@@ -199,23 +192,13 @@ class Cache:
                 # The echo of what we wrote or read: no news for its Certificate, but for an issuer that signs with it.
                 return set(self._issuers_naming(place))
             try:
-                self._put_secret(secrets.parse(body, manager=self._names.field_manager))
+                self.note_secret(secrets.parse(body, manager=self._names.field_manager))
             except CertwrightError:
                 self.forget_secret(*place)
         concerned = set(self._by_secret.get(place, ()))
-        owners = meta.get("ownerReferences") or ()
-        owning = (ObjectKey(CERTIFICATE, place[0], str(item.get("name"))) for item in owners)
-        concerned |= {key for key in owning if key in self._certificates}
         for issuer in self._issuers_naming(place):
             concerned |= {issuer} | self.dependents(issuer)
         return concerned
-
-    def _put_secret(self, secret: secrets.Secret) -> None:
-        place = (secret.meta.namespace, secret.meta.name)
-        if secret.meta.labels.get(self._names.next_key_label) == "true":
-            self._next_keys[place] = secret.meta.uid
-        else:
-            self._secrets[place] = secret_view(secret)
 
     def _record(self, key: ObjectKey, body: Mapping[str, Any]) -> _Certificate:
         spec = body.get("spec") if isinstance(body.get("spec"), dict) else {}

@@ -14,7 +14,7 @@ import structlog
 
 from certwright.core import status as statuses
 from certwright.core.decide import decide
-from certwright.core.step import Abandon, Advance, DropNextKey, Issue, Repair, Step, Wait
+from certwright.core.step import Abandon, Advance, Issue, Repair, Step, Wait
 from certwright.errors import CertwrightError, Conflict, InvalidSpec, Retryable
 from certwright.kube.faults import NamespaceTerminating, NotFound
 from certwright.resources.certificate import parse_status
@@ -143,9 +143,6 @@ class CertificateReconciler:
                 secret = self._store.repair(observation)
                 if secret:
                     self._cache.note_secret(secret)
-                return self._observer.look(observation.certificate.key)
-            case DropNextKey():
-                self._issuance.drop_next_key(observation.certificate)
                 return self._observer.look(observation.certificate.key)
 
     def _unreadable(self, key: ObjectKey, fault: InvalidSpec) -> float | None:

@@ -47,6 +47,7 @@ class Issuance:
 
     Args:
         backends: The issuers by type.
+        clean_up: Removes what the journal of a Certificate says was presented; the issuer is None when it is gone.
         next_keys: Where next private keys rest.
         store: Writes TLS Secrets.
         observer: Puts observations together.
@@ -64,6 +65,7 @@ class Issuance:
         self,
         *,
         backends: Mapping[str, Backend],
+        clean_up: Callable[[Issuer | None, Certificate], None],
         next_keys: NextKeys,
         store: Store,
         observer: Observer,
@@ -77,6 +79,7 @@ class Issuance:
         wake: Callable[[ObjectKey], None],
     ) -> None:
         self._backends = backends
+        self._clean_up = clean_up
         self._next_keys = next_keys
         self._store = store
         self._observer = observer
@@ -134,18 +137,15 @@ class Issuance:
         return max(pause, after) if isinstance(after, float) else pause
 
     def abandon(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
-        """Clean up after the order in the journal and forget it."""
+        """Clean up after what the journal tells of, and forget it."""
         certificate = observation.certificate
         if not self._cleaned_up(certificate, now):
             return self._troubles.pause(certificate.key, Retryable(reason.message, reason=reason.word))
+        if certificate.status.next_key_secret:
+            self._next_keys.drop(certificate)
         left = {key: value for key, value in certificate.status.raw.items() if key not in statuses.ORDER_FIELDS}
         self._writer.write(observation, left)
         return self._observer.look(certificate.key)
-
-    def drop_next_key(self, certificate: Certificate) -> None:
-        """Remove the Secret with a next key that is in use by now, or for nothing."""
-        self._next_keys.drop(certificate)
-        self._cache.forget_secret(certificate.meta.namespace, self._next_keys.secret_name(certificate))
 
     def clean_up_orphan(self, body: Mapping[str, Any], now: datetime) -> bool:
         """Clean up after a Certificate that was deleted with an order under way; whether it is done with."""
@@ -168,13 +168,12 @@ class Issuance:
             return self._store_it(observation, issuer, outcome, now)
         words = Reason(reason.word, outcome.message) if isinstance(outcome, Pending) else reason
         if isinstance(outcome, Planned) or outcome.lasting:
-            rests = issuer.acme and certificate.spec.private_key.rotation_policy != "Never"
             desired = statuses.ordering(
                 observation,
                 self._names,
                 reason=words,
                 order=outcome.order,
-                next_key_secret=self._next_keys.secret_name(certificate) if rests else "",
+                next_key_secret=self._next_keys.secret_name(certificate) if issuer.acme else "",
                 now=now,
             )
             self._writer.write(observation, desired)
@@ -198,10 +197,10 @@ class Issuance:
             return self._troubles.hiccup(
                 with_secret, Reason("CleanUp", text), Retryable(text, reason="CleanUpFailed"), now
             )
+        if certificate.status.next_key_secret:
+            self._next_keys.drop(certificate)
         after = dataclasses.replace(with_secret, certificate=certificate)
         written = self._writer.write(after, statuses.issued(after, now))
-        if certificate.status.next_key_secret:
-            self.drop_next_key(certificate)
         seconds = time.monotonic() - self._begun.pop(certificate.meta.uid, time.monotonic())
         self._instruments.issued(issuer.type, seconds)
         self._attempts.over(certificate.key)
@@ -222,7 +221,7 @@ class Issuance:
         issuer = None
         try:
             issuer = self._observer.issuer(certificate)
-            self._backends[issuer.type if issuer else "acme"].abandon(issuer, certificate)
+            self._clean_up(issuer, certificate)
         except CertwrightError as fault:
             if isinstance(fault, Retryable) and self._attempts.another(certificate.key) < CLEAN_UP_TRIES:
                 log.info("cleaning up failed; trying again", because=fault.message)

@@ -96,7 +96,6 @@ class Observer:
             certificate=certificate,
             secret=self._cache.secret(meta.namespace, certificate.spec.secret_name),
             issuer=self._issuer_state(certificate),
-            next_key=self._cache.has_next_key(meta.namespace, self._names.next_key_secret(meta.name, meta.uid)),
             rival=self._cache.rival(certificate.key),
             owner_wanted=self._owner_wanted,
         )

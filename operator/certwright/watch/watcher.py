@@ -172,14 +172,21 @@ class Watcher:
         kopf.on.login(registry=registry, id="login")(login)
         for kind in self._scope.kinds:
             group, version, plural = self._scope.resource(kind)
-            kopf.on.event(group, version, plural, registry=registry, id=plural)(self._handler(kind))
+            kopf.on.event(group, version, plural, registry=registry, id=plural, when=self._reader(kind))(_nothing)
         return registry
 
-    def _handler(self, kind: str) -> Callable[..., Any]:
-        async def seen(*, event: Mapping[str, Any], **_: object) -> None:
+    def _reader(self, kind: str) -> Callable[..., bool]:
+        """Takes each event as the condition of a handler that is never called: that is half of what a call costs."""
+
+        def seen(*, event: Mapping[str, Any], **_: object) -> bool:
             self.feed.deliver(kind, event["type"] or LISTED, event["object"])
+            return False
 
         return seen
+
+
+def _nothing(**_: object) -> None:
+    """The handler that kopf wants to have."""
 
 
 def _dropped(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:

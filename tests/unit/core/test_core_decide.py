@@ -12,7 +12,7 @@ from certwright.core.desired import stamped_digest
 from certwright.core.observation import Observation
 from certwright.core.reasons import due
 from certwright.core.renewal import renewal_time
-from certwright.core.step import Abandon, Advance, DropNextKey, Issue, Repair, Wait
+from certwright.core.step import Abandon, Advance, Issue, Repair, Wait
 from certwright.errors import InvalidSpec
 from certwright.resources.certificate import parse_status
 from unit.core.factories import (
@@ -159,9 +159,10 @@ def test_an_encoding_alone_is_repaired_and_not_issued_anew() -> None:
     assert isinstance(step, Repair)
 
 
-def test_the_next_key_goes_before_anything_is_repaired() -> None:
+def test_what_is_left_of_an_issuance_goes_before_anything_is_repaired() -> None:
     view = dataclasses.replace(READY_VIEW, labels={})
-    assert decide(observe(view=view, next_key=True), NAMES, NOW) == DropNextKey()
+    left = decide(observe(view=view, status={"nextPrivateKeySecretName": "web-next"}), NAMES, NOW)
+    assert isinstance(left, Abandon)
     assert isinstance(decide(observe(view=view), NAMES, NOW), Repair)
 
 
@@ -359,7 +360,6 @@ observations = st.builds(
     st.sampled_from(CONDITIONS),
     st.sampled_from(VIEWS),
     issuer=st.sampled_from([READY_ISSUER, ACME_ISSUER, AWAY_ISSUER]),
-    next_key=st.booleans(),
     rival=st.sampled_from(["", "older"]),
     owner_wanted=st.booleans(),
 )
@@ -369,7 +369,7 @@ moments = st.integers(-200, 200).map(lambda days: NOW + timedelta(days=days))
 @given(observations, moments)
 def test_every_situation_has_a_step(observation: Observation, now: datetime) -> None:
     step = decide(observation, NAMES, now)
-    assert isinstance(step, Issue | Advance | Abandon | Repair | DropNextKey | Wait)
+    assert isinstance(step, Issue | Advance | Abandon | Repair | Wait)
     if isinstance(step, Wait) and step.until is not None:
         assert step.until >= now
 

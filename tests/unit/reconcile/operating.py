@@ -117,7 +117,7 @@ class OrderingCa:
             raise OrderLost("its key is gone")
         return Issued(signing.self_sign(certificate.spec, key, now=request.now).chain_pem, b"", key)
 
-    def abandon(self, issuer: Issuer | None, certificate: Certificate) -> None:
+    def withdraw(self, issuer: Issuer | None, certificate: Certificate) -> None:
         assert issuer is None or issuer.acme
         if self.clean_up:
             raise self.clean_up.pop(0)
@@ -158,8 +158,8 @@ class Operator:
             writer=writer, announcer=announcer, attempts=self.attempts, instruments=Quiet(), names=kube.names
         )
         issuance = Issuance(
-            backends=backends, next_keys=next_keys, store=store, observer=observer, writer=writer, cache=self.cache,
-            announcer=announcer, attempts=self.attempts, troubles=troubles, instruments=Quiet(), names=kube.names,
+            backends=backends, clean_up=self.ca.withdraw, next_keys=next_keys, store=store, observer=observer,
+            writer=writer, cache=self.cache, announcer=announcer, attempts=self.attempts, troubles=troubles, instruments=Quiet(), names=kube.names,
             wake=self.woken.append,
         )  # fmt: skip
         self.certificates = CertificateReconciler(

@@ -124,20 +124,6 @@ def test_news_of_a_secret_concerns_those_that_name_it(cache: Cache) -> None:
     assert cache.secret("shop", "web-tls") is None
 
 
-def test_news_of_a_secret_concerns_the_certificate_that_owns_it(cache: Cache) -> None:
-    told(cache, CERTIFICATE, certificate())
-    owners = [{"kind": "Certificate", "name": "web", "uid": "uid-web"}, {"name": "nobody"}]
-    assert told(cache, SECRET, secret("old", meta={"ownerReferences": owners})) == {WEB}
-
-
-def test_a_next_key_is_known_by_name_and_by_nothing_else(cache: Cache) -> None:
-    told(cache, SECRET, secret("web-next", meta={"labels": {NAMES.next_key_label: "true"}}))
-    assert cache.has_next_key("shop", "web-next")
-    assert cache.secret("shop", "web-next") is None
-    cache.forget_secret("shop", "web-next")
-    assert not cache.has_next_key("shop", "web-next")
-
-
 def test_a_secret_that_cannot_be_read_counts_as_none(cache: Cache) -> None:
     told(cache, CERTIFICATE, certificate())
     told(cache, SECRET, secret())
@@ -230,7 +216,6 @@ def test_no_private_key_can_be_reached_from_the_cache(cache: Cache) -> None:
     told(cache, ISSUER, issuer())
     told(cache, SECRET, secret())
     encoded = {"tls.key": base64.b64encode(rest).decode()}
-    told(cache, SECRET, secret("web-next", meta={"labels": {NAMES.next_key_label: "true"}}, data=encoded))
     told(cache, SECRET, secret("account", data=encoded))
     found = list(reachable([cache]))
     assert any(isinstance(item, SecretView) for item in found)

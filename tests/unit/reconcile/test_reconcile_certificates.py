@@ -40,9 +40,9 @@ def test_a_first_certificate_costs_six_writes() -> None:
         "patch certificates/status shop/web",
         "create secrets shop",
         "patch secrets shop/web-tls",
-        "patch certificates/status shop/web",
         "delete secrets shop/"
         + it.kube.names.next_key_secret("web", it.kube.get("certificates", "web")["metadata"]["uid"]),
+        "patch certificates/status shop/web",
         "create events shop",
     ]
     assert it.status()["revision"] == 1
