@@ -57,6 +57,7 @@ def check(
     Exit codes: 0 all is fine, 1 a fault, 2 wrong usage, 4 problems were found, 130 ended by Ctrl-C.
     """
     text = _read(file)
+    from certwright.cli.issuer_plan import IssuerPlanner  # noqa: PLC0415
     from certwright.cli.manifest import read  # noqa: PLC0415 - none of these for --help
     from certwright.cli.plan import Planner  # noqa: PLC0415
     from certwright.cli.printing import console, document, plain  # noqa: PLC0415
@@ -72,7 +73,7 @@ def check(
     prover = Prover(world, resolvers=resolvers, authoritative_port=dns_authoritative_port)
     planner = Planner(world, prover, names, now)
     plans = [planner.plan(key, body) for key, body in manifest.certificates.items()]
-    problems = [*manifest.problems, *planner.issuer_problems()]
+    problems = [*manifest.problems, *IssuerPlanner(world).problems()]
     count = len(problems) + sum(len(plan.problems) for plan in plans)
     if output is not Format.TEXT:
         data = {"cluster": not unseen, "problemCount": count, "problems": problems, "certificates": plain(plans)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from certwright.cli.issuer_plan import UNKNOWN, IssuerPlan, IssuerPlanner
 from certwright.cli.world import Unseen, World
 from certwright.core.desired import drift, stamped_digest
 from certwright.core.observation import IssuerState, Observation
@@ -12,16 +13,14 @@ from certwright.core.ownership import owner_of
 from certwright.core.reasons import due
 from certwright.core.renewal import SPREAD, renewal_time
 from certwright.core.spread import fraction
-from certwright.core.validation import validate
+from certwright.core.validation import validate, validate_for_acme
 from certwright.errors import InvalidSpec
 from certwright.issuers.acme import ordered_names
 from certwright.pki.certificate import CertificateFacts
 from certwright.reconcile.views import secret_view
 from certwright.resources.certificate import Certificate, Subject, parse_spec, parse_status
-from certwright.resources.conditions import READY, Condition
-from certwright.resources.issuer import issuer_key, parse_issuer
+from certwright.resources.issuer import issuer_key
 from certwright.resources.meta import Meta
-from certwright.resources.names import CLUSTER_ISSUER, ISSUER
 from certwright.resources.values import format_duration
 
 if TYPE_CHECKING:
@@ -33,22 +32,6 @@ if TYPE_CHECKING:
     from certwright.resources.certificate import CertificateSpec
     from certwright.resources.issuer import Issuer
     from certwright.resources.names import Names, ObjectKey
-
-UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class IssuerPlan:
-    """The issuer of a Certificate: where it was `found` (manifest, cluster, nowhere, Unknown), and whether it is Ready.
-
-    `ready` is "True", "False" or "Unknown".
-    """
-
-    reference: str
-    type: str
-    found: str
-    ready: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +85,7 @@ class Planner:
 
     def __init__(self, world: World, prover: Prover, names: Names, now: datetime) -> None:
         self._world = world
+        self._issuers = IssuerPlanner(world)
         self._prover = prover
         self._names = names
         self._now = now
@@ -114,12 +98,8 @@ class Planner:
             spec, meta = parse_spec(body), Meta.of(body)
         except InvalidSpec as fault:
             return CertificatePlan(key.namespace, key.name, (fault.message,), ())
-        try:
-            validate(spec, self._names)
-            stamped_digest(spec)
-        except InvalidSpec as fault:
-            problems.append(fault.message)
-        issuer_plan, issuer = self._issuer(spec, key.namespace)
+        issuer_plan, issuer = self._issuers.plan(spec, key.namespace)
+        problems += self._spec_problems(spec, issuer)
         if issuer_plan.ready == "False":
             problems.append(f"{issuer_plan.reference}: {issuer_plan.message}")
         proofs: list[Proof] = []
@@ -133,7 +113,10 @@ class Planner:
             certificate = self._existing(key, meta, spec)
             view = self._secret(key.namespace, spec.secret_name)
             problems += self._rival(certificate, view)
-            secret = _secret_plan(Observation(certificate, view, state), self._names, self._now)
+            # Whether the Secret is to go with the Certificate is the operator's setting, which nobody here knows.
+            owned = view is not None and certificate.meta.uid in view.owner_uids
+            observation = Observation(certificate, view, state, owner_wanted=owned)
+            secret = _secret_plan(observation, self._names, self._now)
             kept = view.facts.certificate if view and secret.action in {"Keep", "Repair"} else None
             renewal = self._renewal(spec, certificate.meta.uid, kept)
         except Unseen as fault:
@@ -153,60 +136,16 @@ class Planner:
             renewal_latest=None if problems else renewal[1],
         )
 
-    def issuer_problems(self) -> list[str]:
-        """What is wrong with the issuers of the manifest, whether anything uses them or not."""
-        problems = []
-        for key, body in self._world.manifest.issuers.items():
-            try:
-                parse_issuer({"kind": key.kind, **body})
-            except InvalidSpec as fault:
-                problems.append(f"{key}: {fault.message}")
-        return problems
-
-    def _issuer(self, spec: CertificateSpec, namespace: str) -> tuple[IssuerPlan, Issuer | None]:
-        """The issuer, of the manifest if it is there; whether it is Ready only the cluster knows."""
-        key = issuer_key(spec.issuer_ref.kind, namespace, spec.issuer_ref.name)
-        reference, own = f"{key.kind}/{key.name}", self._world.manifest.issuers.get(key)
-        live, unseen = None, ""
+    def _spec_problems(self, spec: CertificateSpec, issuer: Issuer | None) -> list[str]:
+        """What the operator would refuse the spec for; it names one field at a time, too."""
         try:
-            # A kind that is none of ours is a problem of the spec, and said as such.
-            live = self._world.issuer(key) if key.kind in {ISSUER, CLUSTER_ISSUER} else None
-        except (Unseen, InvalidSpec) as fault:
-            unseen = fault.message
-        body, found = own or live, "manifest" if own else "cluster"
-        if body is None:
-            message = "it is neither in the manifest nor in the cluster; create it, or mend spec.issuerRef"
-            if unseen:
-                return IssuerPlan(reference, "", UNKNOWN, UNKNOWN, unseen), None
-            return IssuerPlan(reference, "", "nowhere", "False", message), None
-        try:
-            issuer = parse_issuer({"kind": key.kind, **body})
-            problem = self._ca_problem(issuer)
-            conditions = parse_issuer({"kind": key.kind, **live}).conditions if live else ()
+            validate(spec, self._names)
+            if issuer and issuer.acme:
+                validate_for_acme(spec)
+            stamped_digest(spec)
         except InvalidSpec as fault:
-            return IssuerPlan(reference, "", found, "False", fault.message), None
-        ready = next((item for item in conditions if item.type == READY), None)
-        if problem:
-            ready = Condition(READY, "False", "", problem)
-        elif ready is None or (own and live and not _within(own.get("spec"), live.get("spec"))):
-            ready = Condition(READY, UNKNOWN, "", "it is not applied as it stands yet")
-        return IssuerPlan(reference, issuer.type, found, ready.status, ready.message), issuer
-
-    def _ca_problem(self, issuer: Issuer) -> str:
-        """What is missing of a CA issuer's Secret; another Certificate of the manifest may be going to make it."""
-        if issuer.ca is None:
-            return ""
-        namespace, name = self._world.issuer_secret_namespace(issuer.key), issuer.ca.secret_name
-        bodies = (body for key, body in self._world.manifest.certificates.items() if key.namespace == namespace)
-        if any(isinstance(spec := body.get("spec"), dict) and spec.get("secretName") == name for body in bodies):
-            return ""
-        try:
-            self._world.issuer_value(issuer.key, name, "tls.key")
-        except Unseen:
-            return ""
-        except InvalidSpec as fault:
-            return fault.message
-        return ""
+            return [fault.message]
+        return []
 
     def _renewal(
         self, spec: CertificateSpec, uid: str, kept: CertificateFacts | None = None
@@ -257,15 +196,6 @@ def _secret_plan(observation: Observation, names: Names, now: datetime) -> Secre
     if worn:
         return SecretPlan(name, "Repair", worn.word, worn.message)
     return SecretPlan(name, "Keep", "UpToDate", "its certificate is what the spec asks for")
-
-
-def _within(part: object, whole: object) -> bool:
-    """Whether the whole has all of the part; what it has beside are defaults that the API server filled in."""
-    if isinstance(part, dict) and isinstance(whole, dict):
-        return all(_within(value, whole.get(key)) for key, value in part.items())
-    if isinstance(part, list) and isinstance(whole, list):
-        return len(part) == len(whole) and all(map(_within, part, whole))
-    return part == whole
 
 
 def _key(spec: CertificateSpec) -> str:

@@ -13,7 +13,8 @@ from certwright.cli.times import full
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from certwright.cli.plan import CertificatePlan, IssuerPlan, SecretPlan
+    from certwright.cli.issuer_plan import IssuerPlan
+    from certwright.cli.plan import CertificatePlan, SecretPlan
     from certwright.cli.proofs import Proof
 
 ACTIONS = {

@@ -14,7 +14,8 @@ from certwright.cli import proofs
 from certwright.core.desired import secret_annotation_set, secret_labels
 from certwright.dns.names import challenge_name
 from certwright.dns.zone import NameServer
-from certwright.errors import Terminal
+from certwright.errors import Retryable, Terminal
+from certwright.kube.faults import Forbidden
 from certwright.pki import keys
 from certwright.pki.certificate import parse_chain
 from certwright.pki.secret import tls_secret_data
@@ -180,6 +181,20 @@ class TestSolvers:
         }
         assert plan["problems"] == ["b.example.test: this version does not support http-01; use a dns01 solver"]
 
+    def test_what_an_acme_ca_cannot_certify(self, run: Run) -> None:
+        (plan,) = found(run, acme({"dns01": self.RFC2136}), wanted(isCA=True), code=4)["certificates"]
+        assert plan["problems"][0].startswith("spec.isCA: an ACME CA cannot certify that")
+
+    def test_the_text_of_proofs(self, run: Run) -> None:
+        text = run("check", "-", "--offline", stdin=manifest(acme({"dns01": self.RFC2136}), wanted())).stdout
+        for part in (
+            "web.example.test dns-01 by spec.acme.solvers[0] (it has no selector)",
+            "record TXT _acme-challenge.web.example.test. in zone example.test., written by rfc2136",
+            "name servers of example.test.",
+            "ns1.example.test. 192.0.2.1",
+        ):
+            assert part in text
+
     def test_records_and_servers(self, run: Run) -> None:
         (plan,) = found(run, acme({"dns01": self.RFC2136}), wanted(), code=0)["certificates"]
         (proof,) = plan["proofs"]
@@ -263,6 +278,24 @@ class TestSecret:
         labels = wanted(privateKey={"algorithm": "ECDSA"}, secretTemplate={"labels": {"a": "b"}})
         assert self.plan(run, self_signed(), labels)["secret"]["action"] == "Repair"
         assert api.writes == []
+
+    def test_what_may_not_be_read_is_a_note(self, api: FakeApi, run: Run) -> None:
+        issuer = self_signed()
+        plan = self.plan(run, issuer, wanted())
+        assert plan["notes"] == []
+        refuse = Forbidden("the API server refused")
+        api.faults = [refuse] * 3
+        plan = self.plan(run, issuer, wanted())
+        assert plan["notes"] == ["Secret web-tls: the API server refused"]
+        assert plan["secret"]["action"] == "Unknown"
+        assert plan["problems"] == []
+
+    def test_a_cluster_that_was_asked_for_has_to_answer(self, api: FakeApi, run: Run) -> None:
+        api.faults = [Retryable("the API server does not answer")] * 2
+        done = run("check", "-", "--kubeconfig", "mine", stdin=manifest(self_signed(), wanted()))
+        assert (done.exit_code, done.stderr) == (1, "certwright: the API server does not answer\n")
+        done = run("check", "-", stdin=manifest(self_signed(), wanted()))
+        assert "no cluster is looked into (the API server does not answer)" in done.stdout
 
     def test_two_certificates_with_one_secret(self, api: FakeApi, run: Run) -> None:
         api.add("certificates", certificate("elder"))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fake_api import MISSING, FakeApi, Run, certificate
 
 from certwright import __version__
 from certwright.cli import cluster
+from certwright.cli.times import relative
 from certwright.errors import Terminal
 
 COMMANDS = ("status", "renew", "check", "run", "version")
@@ -65,6 +67,15 @@ def test_a_defect_is_not_hidden(api: FakeApi, run: Run, monkeypatch: pytest.Monk
         run("status", "web")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "now"), (5, "in 5 s"), (-150, "2 min ago"), (7300, "in 2 h"), (86400 * 2, "in 2 days"), (-59.9, "59 s ago")],
+)
+def test_times_are_told_in_one_unit(seconds: float, text: str) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert relative(now + timedelta(seconds=seconds), now) == text
+
+
 class TestCluster:
     CONFIG = """
         current-context: {current}
@@ -104,6 +115,17 @@ class TestCluster:
         assert done.exit_code == 1
         assert done.stderr.startswith("certwright: no cluster is configured")
         assert done.stderr.count("\n") == 1
+
+    def test_a_pod_has_a_namespace_of_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        used: list[object] = []
+        monkeypatch.setattr(cluster, "Kube", lambda **options: used.append(options["kubeconfig"]))
+        monkeypatch.setattr(cluster, "POD_NAMESPACE", tmp_path / "namespace")
+        monkeypatch.setenv("HOME", "/nowhere")
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+        assert cluster.connect("", "certwright.dev").namespace == "default"
+        (tmp_path / "namespace").write_text("mine\n")
+        assert cluster.connect("", "certwright.dev").namespace == "mine"
+        assert used == [None, None]
 
     def test_the_default_is_kubectls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
