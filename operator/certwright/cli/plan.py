@@ -112,11 +112,14 @@ class Planner:
         try:
             certificate = self._existing(key, meta, spec)
             view = self._secret(key.namespace, spec.secret_name)
-            problems += self._rival(certificate, view)
+            rival = self._rival(certificate, view)
+            problems += rival
             # Whether the Secret is to go with the Certificate is the operator's setting, which nobody here knows.
             owned = view is not None and certificate.meta.uid in view.owner_uids
             observation = Observation(certificate, view, state, owner_wanted=owned)
             secret = _secret_plan(observation, self._names, self._now)
+            if rival:
+                secret = SecretPlan(spec.secret_name, "Keep", "IncorrectCertificate", "it is another Certificate's")
             kept = view.facts.certificate if view and secret.action in {"Keep", "Repair"} else None
             renewal = self._renewal(spec, certificate.meta.uid, kept)
         except Unseen as fault:

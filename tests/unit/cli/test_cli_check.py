@@ -299,8 +299,9 @@ class TestSecret:
 
     def test_two_certificates_with_one_secret(self, api: FakeApi, run: Run) -> None:
         api.add("certificates", certificate("elder"))
-        problems = self.plan(run, self_signed(), wanted(secretName="elder-tls"))["problems"]
-        assert problems == [
+        plan = self.plan(run, self_signed(), wanted(secretName="elder-tls"))
+        assert plan["secret"]["action"] == "Keep"
+        assert plan["problems"] == [
             "Secret elder-tls belongs to Certificate elder; give one of the two another spec.secretName"
         ]
 
