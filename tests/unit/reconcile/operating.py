@@ -159,8 +159,8 @@ class Operator:
         )
         issuance = Issuance(
             backends=backends, clean_up=self.ca.withdraw, next_keys=next_keys, store=store, observer=observer,
-            writer=writer, cache=self.cache, announcer=announcer, attempts=self.attempts, troubles=troubles, instruments=Quiet(), names=kube.names,
-            wake=self.woken.append,
+            writer=writer, cache=self.cache, announcer=announcer, attempts=self.attempts, troubles=troubles,
+            instruments=Quiet(), names=kube.names, wake=self.woken.append,
         )  # fmt: skip
         self.certificates = CertificateReconciler(
             cache=self.cache, observer=observer, writer=writer, store=store, issuance=issuance, troubles=troubles,

@@ -45,7 +45,7 @@ def test_an_issuer_that_is_gone_needs_nothing() -> None:
 
 MISTAKES: dict[str, tuple[CertwrightError | None, dict[str, Any] | None, str]] = {
     "a Secret is missing": (InvalidSpec("create it", reason="SecretNotFound"), None, "SecretNotFound"),
-    "its spec is wrong": (None, {"vault": {}}, "InvalidSpec"),
+    "its spec is wrong": (None, {"vault": {}}, "NotSupported"),
 }
 
 
