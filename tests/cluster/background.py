@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.environment import REPOSITORY, build_all
+from cluster.interrupts import held_back
 from cluster.keeper import clear
 from cluster.process import ProcessHandle, StartError
 from cluster.progress import Progress, say
@@ -73,20 +74,21 @@ def _alone(folder: Path) -> Iterator[None]:
 def _start(folder: Path, options: list[str]) -> State:
     paths = [str(REPOSITORY / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     log = folder / "keeper.log"
-    with log.open("wb") as output:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "cluster", "keep", "--state", str(folder), *options],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    _started.append(keeper)
+    keeper: subprocess.Popen[bytes] | None = None
     try:
+        with log.open("wb") as output, held_back():
+            keeper = subprocess.Popen(
+                [sys.executable, "-m", "cluster", "keep", "--state", str(folder), *options],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            _started.append(keeper)
         return _wait_for_state(folder, keeper, log)
     except BaseException:
-        if handle := ProcessHandle.of(keeper.pid, "keeper"):
+        if keeper and (handle := ProcessHandle.of(keeper.pid, "keeper")):
             handle.end(grace=30)
         raise
 

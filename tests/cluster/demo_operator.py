@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import ports
+from cluster.interrupts import held_back
 from cluster.process import ProcessHandle, StartError
 from cluster.state import State, add_guest
 
@@ -47,7 +48,7 @@ def end(folder: Path) -> bool:
 
 
 def start(folder: Path, facts: dict[str, Any]) -> Running:
-    """Start the operator and return when it is ready; interrupted, it ends it.
+    """Start the operator and return when it is ready; what fails or is interrupted is ended.
 
     Args:
         folder: The environment's state folder, which gets the log and a note of the process.
@@ -66,7 +67,7 @@ def start(folder: Path, facts: dict[str, Any]) -> Running:
         f"--health-address=127.0.0.1:{health}",
     ]
     log = folder / f"{NAME}.log"
-    with log.open("wb") as output:
+    with log.open("wb") as output, held_back():
         process = subprocess.Popen(
             command,
             env={**os.environ, "CERTWRIGHT_DNS_AUTHORITATIVE_PORT": str(facts["dns"]["port"])},
@@ -75,9 +76,9 @@ def start(folder: Path, facts: dict[str, Any]) -> Running:
             stderr=output,
             start_new_session=True,  # neither Ctrl-C nor the end of this terminal is for it
         )
-    _started.append(process)
+        _started.append(process)
+        add_guest(folder, process.pid, NAME)  # from here on whoever ends the environment ends the operator
     try:
-        add_guest(folder, process.pid, NAME)
         _wait_ready(process, f"http://127.0.0.1:{health}/readyz", log)
     except BaseException:
         if handle := ProcessHandle.of(process.pid, NAME):
