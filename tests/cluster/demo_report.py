@@ -1,6 +1,8 @@
 """What the demo says at its end: the certificates with their verdicts, the mistake, the time, and what to try next."""
 
 import base64
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from certwright.errors import CertwrightError
+from cluster import packages
 from cluster.demo_chains import ChainError, verify
 from cluster.demo_manifests import MISTAKES
 from cluster.demo_timing import Logs, Marks
@@ -19,6 +22,11 @@ from cluster.https import fetch
 
 WIDTH = 112
 _NAMES_SHOWN = 2
+_PHASES = ("order", "TXT records", "proof", "status")
+_CAPTION = (
+    "order: until it is in the journal; TXT records: until all are at the name server; proof: seen there, validated "
+    "by the CA, certificate in the Secret; status: until it says so"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,7 @@ class Report:
         if not logs.counts_api:
             self._console.print(f"  ACME requests: {logs.acme_requests(since)} (no audit log here to tell more)")
             return
-        table = Table("seconds", "order", "TXT records", "proof, certificate", "status", "API writes", "DNS changes")
+        table = Table("seconds", *_PHASES, "API writes", "DNS changes", caption=_CAPTION, caption_justify="left")
         for item in progress:
             if not item.body:
                 continue
@@ -93,12 +101,16 @@ class Report:
 
     def next_steps(self, log: Path) -> None:
         """What to try now; all of it works as it is printed."""
-        namespace = self._cluster.namespace
+        where, path = f"-n {self._cluster.namespace}", str(packages.kubectl())
+        kubectl = "kubectl" if shutil.which("kubectl") == path else path
+        mended = json.dumps({"spec": {"dnsNames": ["mended.example.test"]}})
         lines = (
             f"export KUBECONFIG={self._facts['kubeconfig']}",
-            f"kubectl get certificates -n {namespace}",
-            f"kubectl describe certificate explained-mistake -n {namespace}",
-            f".venv/bin/certwright status -n {namespace}",
+            f"{kubectl} get certificates {where}",
+            f"{kubectl} describe certificate explained-mistake {where}",
+            f".venv/bin/certwright status {where}",
+            "# a name in a zone that takes updates mends the mistake:",
+            f"{kubectl} patch certificate explained-mistake {where} --type=merge -p '{mended}'",
             f"tail -f {log}   # what the operator says",
             "make demo-down   # ends all of it",
         )

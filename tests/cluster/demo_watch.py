@@ -69,7 +69,7 @@ class Progress:
         self.body = body
         conditions = {item["type"]: item for item in (body.get("status") or {}).get("conditions") or []}
         ready, issuing = conditions.get("Ready", {}), conditions.get("Issuing", {})
-        self.says = str((issuing or ready).get("message") or self.says)
+        self.says = str((issuing or ready).get("message") or self.says) + _order(body)
         if self.name in MISTAKES:
             explained = issuing.get("status") == "False" and issuing.get("reason") == MISTAKES[self.name]
             self.state = "explained" if explained else "working"
@@ -78,6 +78,12 @@ class Progress:
         if self.state != "working" and not self.seconds:
             self.seconds = seconds
         return (self.state, self.says) != before
+
+
+def _order(body: Manifest) -> str:
+    """How far the order under way is, by the journal."""
+    order = (body.get("status") or {}).get("order")
+    return f"; {order['state']} order for {len(order['identifiers'])} names" if order else ""
 
 
 def follow(cluster: Cluster, names: list[str], *, applied: float, timeout: float, console: Console) -> list[Progress]:

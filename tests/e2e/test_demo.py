@@ -1,6 +1,7 @@
 """`make demo` from outside: what it prints, what it leaves running, and that its end leaves nothing."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import packages
 from cluster.environment import KUBECONFIG_VARIABLE, REPOSITORY, build_all
 from cluster.state import State
 
@@ -51,6 +53,10 @@ def test_demo_shows_verified_certificates_and_an_explained_mistake_and_goes_on_r
     assert [guest.name for guest in state.guests if guest.alive()] == ["operator"]
     assert f"export KUBECONFIG={state.facts['kubeconfig']}" in first.stdout
 
+    (patch,) = [line for line in first.stdout.splitlines() if " patch certificate " in line]
+    _kubectl(state, *shlex.split(patch)[1:])
+    _kubectl(state, "wait", "certificate/explained-mistake", "-n=demo", "--for=condition=Ready", "--timeout=30s")
+
     second = _run("cluster.demo", folder=folder)
     assert second.returncode == 0, second.stderr
     assert "its cluster is used again" in second.stderr
@@ -87,6 +93,11 @@ def test_an_interrupted_demo_leaves_nothing_running(folder: Path, moment: str) -
 def _run(module: str, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", module, *arguments, "--state", str(folder)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=180)
+
+
+def _kubectl(state: State, *arguments: str) -> None:
+    command = [str(packages.kubectl()), f"--kubeconfig={state.facts['kubeconfig']}", *arguments]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 def _started(folder: Path) -> "subprocess.Popen[bytes]":
