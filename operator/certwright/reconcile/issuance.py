@@ -162,6 +162,7 @@ class Issuance:
         issuer = self._observer.issuer(certificate)
         if issuer is None:
             raise Conflict("the issuer went away")
+        self._see_a_future(observation)
         backend = self._backends[issuer.type]
         outcome = backend.advance(issuer, Request(certificate, stamped_digest(certificate.spec), now))
         if isinstance(outcome, Issued):
@@ -181,6 +182,17 @@ class Issuance:
             return self._observer.look(certificate.key)
         self._attempts.over(certificate.key)
         return max(outcome.seconds, 0.01)
+
+    def _see_a_future(self, observation: Observation) -> None:
+        """Order nothing for a namespace that is being deleted: its Secrets may go before its Certificates.
+
+        Raises:
+            NamespaceTerminating: It is being deleted.
+        """
+        status = observation.certificate.status
+        vanished = observation.secret is None and status.revision > 0 and status.order is None
+        if vanished and self._observer.namespace_ends(observation.certificate):
+            raise NamespaceTerminating(f"namespace {observation.certificate.meta.namespace} is being deleted")
 
     def _store_it(
         self, observation: Observation, issuer: Issuer, issued: Issued, now: datetime

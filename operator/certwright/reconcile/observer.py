@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from certwright.core.observation import IssuerState, Observation
 from certwright.errors import CertwrightError, InvalidSpec
-from certwright.kube import certificates, secrets
+from certwright.kube import certificates, namespaces, secrets
 from certwright.resources.certificate import parse_certificate
 from certwright.resources.conditions import READY
 from certwright.resources.issuer import issuer_key, parse_issuer
@@ -89,6 +89,14 @@ class Observer:
         if known is None or known[0] is not body:
             known = self._issuers[key] = (body, parse_issuer({"kind": key.kind, **body}))
         return known[1]
+
+    def namespace_ends(self, certificate: Certificate) -> bool:
+        """Whether the namespace is being deleted, as the API server has it now.
+
+        Raises:
+            CertwrightError: The API server does not answer.
+        """
+        return namespaces.is_terminating(self._kube, certificate.meta.namespace)
 
     def _around(self, certificate: Certificate) -> Observation:
         meta = certificate.meta
