@@ -14,7 +14,7 @@ import structlog
 
 from certwright.core import status as statuses
 from certwright.core.decide import decide
-from certwright.core.step import Abandon, Advance, Issue, Repair, Step, Wait
+from certwright.core.step import Abandon, Advance, Issue, Reason, Repair, Step, Wait
 from certwright.errors import CertwrightError, Conflict, InvalidSpec, Retryable
 from certwright.kube.faults import NamespaceTerminating, NotFound
 from certwright.resources.certificate import parse_status
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 ROUNDS = 12
 """Steps of one reconcile; more than the longest sensible sequence has, so that a mistake of ours cannot spin."""
+
+UNREPAIRED = 3600.0
+"""Seconds until a Secret is repaired again that did not change when it was written."""
 
 
 def utc_now() -> datetime:
@@ -139,11 +142,21 @@ class CertificateReconciler:
             case Abandon():
                 return self._issuance.abandon(observation, step.reason, now)
             case Repair(reason):
-                log.info("repairing the Secret", because=reason.message)
-                secret = self._store.repair(observation)
-                if secret:
-                    self._cache.note_secret(secret)
-                return self._observer.look(observation.certificate.key)
+                return self._repair(observation, reason, now)
+
+    def _repair(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
+        log.info("repairing the Secret", because=reason.message)
+        try:
+            secret = self._store.repair(observation)
+        except InvalidSpec as fault:  # of the template, say; the certificate serves all the same
+            return self._troubles.mistake(observation, reason, fault, now)
+        if secret:
+            self._cache.note_secret(secret)
+            before = observation.secret.resource_version if observation.secret else ""
+            if secret.meta.resource_version == before:
+                log.warning("the Secret stays as somebody else keeps it", because=reason.message)
+                return UNREPAIRED
+        return self._observer.look(observation.certificate.key)
 
     def _unreadable(self, key: ObjectKey, fault: InvalidSpec) -> float | None:
         """Say on an object whose spec cannot be read what is wrong with it."""

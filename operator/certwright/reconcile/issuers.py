@@ -126,13 +126,21 @@ class IssuerReconciler:
         except NotFound:
             return None
         except Conflict:
-            fresh = issuers.get(self._kube, key)
-            if fresh:
-                self._cache.note(key.kind, "READ", fresh)
-            return 0.0
+            return self._read_anew(key)
         except CertwrightError as fault:
             log.info("issuer's status not written", because=fault.message)
             return backoff.after_hiccup(self._attempts.another(key), str(key))
         for dependent in self._cache.note(key.kind, "WRITTEN", written) - {key}:
             self._wake(dependent)
         return None
+
+    def _read_anew(self, key: ObjectKey) -> float:
+        """Take in what somebody else wrote; seconds until the issuer is to be looked at again."""
+        try:
+            fresh = issuers.get(self._kube, key)
+        except CertwrightError as fault:
+            log.info("issuer not read", because=fault.message)
+            return backoff.after_hiccup(self._attempts.another(key), str(key))
+        if fresh:
+            self._cache.note(key.kind, "READ", fresh)
+        return 0.0

@@ -8,6 +8,7 @@ import pytest
 from certwright.core import backoff
 from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec, Retryable, Terminal, Throttled
 from certwright.issuers.base import OrderLost, Pending, Request
+from certwright.reconcile.certificates import utc_now
 from unit.reconcile.fake_kube import FakeKube, Killed
 from unit.reconcile.operating import START, WEB, Operator, certificate_body, issuer_body, operator
 
@@ -559,3 +560,211 @@ def test_an_order_lost_without_end_does_not_flood_the_ca() -> None:
     while it.now - started < HOUR:
         it.now += timedelta(seconds=it.reconcile() or 0)
     assert it.ca.calls < 30
+
+
+def refusing(it: Operator, verb: str, part: str, code: int, *, times: int = 1, **details: Any) -> None:
+    """Let the API server refuse some requests."""
+    left = [None] * times
+
+    def fail(method: str, path: str) -> None:
+        if left and method == verb and part in path:
+            left.pop()
+            raise it.kube.refuse(method, path, code, **details)
+
+    it.kube.before = fail
+
+
+def test_an_event_that_cannot_be_written_stops_nothing() -> None:
+    it = operator()
+    refusing(it, "POST", "events", 403, times=99)
+    it.settle()
+    assert it.conditions() == GOOD
+    assert it.events() == []
+
+
+def test_a_template_that_the_api_server_refuses_leaves_the_certificate_ready() -> None:
+    it = operator()
+    it.settle()
+    it.kube.put("certificates", {**certificate_body(secretTemplate={"labels": {"a": "b c"}}), "status": it.status()})
+    causes = [{"field": "metadata.labels", "message": "Invalid value"}]
+    refusing(it, "PATCH", "web-tls", 422, times=2, causes=causes)
+    assert it.reconcile() == 5.0
+    assert it.conditions() == {"Ready": ("True", "Ready"), "Issuing": ("False", "InvalidSpec")}
+    assert "metadata.labels: Invalid value" in it.message("Issuing")
+    it.settle()
+    assert it.conditions() == GOOD
+
+
+def test_what_somebody_else_keeps_as_it_is_makes_no_storm_of_writes() -> None:
+    it = operator()
+    it.settle()
+    secret, writes = it.kube.get("secrets", "web-tls"), len(it.kube.writes)
+    assert secret is not None
+    owners = [{"apiVersion": "certwright.dev/v1", "kind": "Certificate", "name": "web", "uid": uid(it)}]
+    it.kube.put("secrets", {**secret, "metadata": {**secret["metadata"], "ownerReferences": owners}})
+    assert it.reconcile() == 3600.0
+    assert len(it.kube.writes) == writes + 1
+    it.now += timedelta(days=61)
+    it.settle(patience=3599)
+    assert it.status()["revision"] == 2, "renewals go on"
+
+
+def at_the_write_of_the_secret(it: Operator, act: Callable[[], None]) -> None:
+    """Do something once, right after the operator has confirmed and before it reads the Secret to repair it."""
+    reads: list[str] = []
+
+    def look(method: str, path: str) -> None:
+        if method == "GET" and path.endswith("web-tls"):
+            reads.append(path)
+            if len(reads) == 2:
+                act()
+
+    it.kube.before = look
+
+
+def test_a_secret_that_vanishes_before_its_repair_is_issued_anew() -> None:
+    it = operator()
+    it.settle()
+    it.kube.put("certificates", {**certificate_body(secretTemplate={"labels": {"a": "b"}}), "status": it.status()})
+    at_the_write_of_the_secret(it, lambda: it.kube.remove("secrets", "web-tls"))
+    it.settle()
+    assert it.conditions() == GOOD
+    assert len(it.world.orders) == 2
+
+
+def test_a_secret_that_changes_before_its_repair_is_observed_anew() -> None:
+    it = operator()
+    it.settle()
+    it.kube.put("certificates", {**certificate_body(secretTemplate={"labels": {"a": "b"}}), "status": it.status()})
+
+    def interfere() -> None:
+        secret = it.kube.get("secrets", "web-tls")
+        assert secret is not None
+        it.kube.put("secrets", {**secret, "data": {**secret["data"], "theirs": "eA=="}})
+
+    at_the_write_of_the_secret(it, interfere)
+    it.settle()
+    repaired = it.kube.get("secrets", "web-tls")
+    assert repaired is not None
+    assert (repaired["metadata"]["labels"]["a"], repaired["data"]["theirs"]) == ("b", "eA==")
+    assert len(it.world.orders) == 1
+
+
+def test_a_secret_that_the_api_server_refuses_is_told() -> None:
+    it = operator(issuer=issuer_body({"selfSigned": {}}))
+    refusing(it, "PATCH", "web-tls", 422, causes=[{"field": "data", "message": "too long"}])
+    assert it.reconcile() == 5.0
+    assert it.conditions() == {"Ready": ("False", "DoesNotExist"), "Issuing": ("False", "InvalidSpec")}
+    it.settle()
+    assert it.conditions() == GOOD
+
+
+def test_a_wrong_spec_is_told_as_soon_as_the_api_server_answers() -> None:
+    it = operator(certificate=certificate_body(dnsNames="a"))
+    refusing(it, "PATCH", "status", 500)
+    wait = it.reconcile()
+    assert wait is not None
+    assert 1.0 <= wait <= 1.25
+    it.reconcile()
+    assert it.conditions() == {"Ready": ("False", "InvalidSpec")}
+
+
+def test_a_certificate_that_the_watch_has_not_told_of_as_deleted() -> None:
+    it = operator(issuer=issuer_body({"selfSigned": {}}))
+    it.kube.sink = lambda *_: None
+    it.kube.remove("certificates", "web")
+    assert it.settle() is None
+    assert it.cache.certificate_json(WEB) is None
+    assert it.kube.writes == []
+
+
+def test_a_namespace_that_is_being_deleted_is_left_alone() -> None:
+    it = operator(issuer=issuer_body({"selfSigned": {}}))
+    refusing(it, "PATCH", "web-tls", 403, causes=[{"reason": "NamespaceTerminating"}])
+    assert it.reconcile() is None
+    assert it.kube.writes == []
+
+
+@pytest.mark.parametrize("code", [409, 500])
+def test_a_failure_that_cannot_be_written_is_counted_the_next_time(code: int) -> None:
+    it = operator()
+    it.ca.script = [ChallengeFailed("no"), ChallengeFailed("no")]
+    refusing(it, "PATCH", "status", code)
+    assert it.reconcile() is not None
+    it.reconcile()
+    assert it.status()["failedIssuanceAttempts"] == 1
+
+
+def test_a_certificate_that_is_deleted_while_its_failure_is_written() -> None:
+    it = operator()
+    it.ca.script = [ChallengeFailed("no")]
+    refusing(it, "PATCH", "status", 404, name="web")
+    assert it.reconcile() is None
+
+
+def test_a_failed_renewal_by_hand_is_over_and_the_certificate_stays_ready() -> None:
+    it = operator()
+    it.settle()
+    ask_by_hand(it.kube)
+    it.ca.script = [ChallengeFailed("no")]
+    it.settle()
+    assert it.conditions() == GOOD
+    assert it.status()["failedIssuanceAttempts"] == 1
+    assert ("Warning", "ChallengeFailed") in it.events()
+
+
+def test_a_refusal_whose_records_cannot_be_removed_yet_is_told_later() -> None:
+    it = operator()
+    it.reconcile()
+    it.ca.script = [ChallengeFailed("no"), ChallengeFailed("no")]
+    it.ca.clean_up = [Retryable("the zone is away")]
+    wait = it.reconcile()
+    assert wait is not None
+    assert wait < 10
+    assert "failedIssuanceAttempts" not in it.status()
+    it.now += timedelta(seconds=wait)
+    it.reconcile()
+    assert it.status()["failedIssuanceAttempts"] == 1
+    assert not it.world.records
+
+
+def test_an_order_whose_records_cannot_be_removed_yet_is_abandoned_later() -> None:
+    it = operator()
+    it.reconcile()
+    it.world.orders.clear()
+    it.ca.clean_up = [Retryable("the zone is away")]
+    wait = it.reconcile()
+    assert wait is not None
+    assert wait < 10
+    assert "order" in it.status()
+    it.settle()
+    assert it.conditions() == GOOD
+    assert not it.world.records
+
+
+def test_a_certificate_made_anew_waits_for_what_the_first_one_left() -> None:
+    it = operator()
+    it.reconcile()
+    it.ca.clean_up = [Retryable("the zone is away")]
+    it.kube.remove("certificates", "web")
+    it.kube.put("certificates", certificate_body())
+    wait = it.reconcile()
+    assert wait is not None
+    assert wait < 10
+    assert it.world.records
+    it.settle()
+    assert it.conditions() == GOOD
+    assert not it.world.records
+
+
+def test_a_certificate_whose_spec_became_unreadable_leaves_no_fault_when_it_goes() -> None:
+    it = operator()
+    it.reconcile()
+    it.kube.put("certificates", {**certificate_body(dnsNames="a"), "status": it.status()})
+    it.reconcile()
+    it.kube.remove("certificates", "web")
+    assert it.settle() is None
+
+
+def test_the_clock_of_a_reconciler_is_in_utc() -> None:
+    assert utc_now().utcoffset() == timedelta(0)

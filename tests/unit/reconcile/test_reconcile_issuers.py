@@ -116,3 +116,32 @@ def test_an_edit_in_between_is_read_anew() -> None:
     assert it.reconcile(CA) == 0.0
     assert it.reconcile(CA) is None
     assert ready(it) == ("True", "IsReady")
+
+
+def test_an_edit_in_between_that_cannot_be_read_is_waited_for() -> None:
+    it = fresh()
+
+    def fail(method: str, path: str) -> None:
+        raise it.kube.refuse(method, path, 409 if method == "PATCH" else 500)
+
+    it.kube.before = fail
+    seconds = it.reconcile(CA)
+    assert seconds is not None
+    assert 1.0 <= seconds <= 1.25
+    it.kube.before = lambda *_: None
+    it.reconcile(CA)
+    assert ready(it) == ("True", "ACMEAccountRegistered")
+
+
+def test_an_edit_in_between_by_a_deletion() -> None:
+    it = fresh()
+
+    def vanish(method: str, path: str) -> None:
+        if method == "PATCH":
+            it.kube.before = lambda *_: None
+            it.kube.remove("issuers", "it")
+            raise it.kube.refuse(method, path, 409)
+
+    it.kube.before = vanish
+    assert it.reconcile(CA) == 0.0
+    assert it.reconcile(CA) is None
