@@ -31,9 +31,9 @@ def acme(env: Environment, operator: Operator, namespace: str) -> str:
 
 
 @pytest.fixture
-def own(env: Environment, tmp_path: Path) -> Iterator[Operator]:
-    """An operator of the test's own, not started yet; for tests that stop and kill it."""
-    alone = Operator(env, tmp_path)
+def own(env: Environment, namespace: str, tmp_path: Path) -> Iterator[Operator]:
+    """An operator of the test's own namespace, not started yet; for tests that stop and kill it, and count."""
+    alone = Operator(env, tmp_path, options=(f"--namespaces={namespace}",))
     yield alone
     alone.stop()
 

@@ -139,12 +139,21 @@ def learnt(env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     env.kubectl("delete", "clusterissuer", "crash", check=False)
 
 
-def test_a_crash_after_any_effect_of_an_issuance(env: Environment, learnt: list[Run], own: Operator) -> None:
+@pytest.fixture
+def sound(env: Environment, learnt: list[Run], tmp_path: Path) -> Iterator[Operator]:
+    """The operator that comes after the crashes; not started."""
+    spaces = ",".join(run.namespace for run in learnt)
+    operator = Operator(env, tmp_path, options=(f"--namespaces={spaces}",))
+    yield operator
+    operator.stop()
+
+
+def test_a_crash_after_any_effect_of_an_issuance(env: Environment, learnt: list[Run], sound: Operator) -> None:
     audit, pebble = env.audit_mark(), env.pebble.mark()
     apply(env, *(item for run in learnt for item in run.objects))
 
     crash_all(learnt)
-    own.start()
+    sound.start()
 
     for run in learnt:
         wait_ready(env, run.namespace, "web", 30)
@@ -155,13 +164,13 @@ def test_a_crash_after_any_effect_of_an_issuance(env: Environment, learnt: list[
     assert_few_writes(env, learnt, audit)
 
 
-def test_a_crash_after_any_effect_of_a_renewal(env: Environment, learnt: list[Run], own: Operator) -> None:
+def test_a_crash_after_any_effect_of_a_renewal(env: Environment, learnt: list[Run], sound: Operator) -> None:
     """The certificates of the test before are renewed; each stays Ready and in use until its successor is stored."""
-    own.start()
+    sound.start()
     apply(env, *(item for run in learnt for item in run.objects))
     for run in learnt:
         wait_ready(env, run.namespace, "web", 30)
-    own.stop()
+    sound.stop()
     before = {run.namespace: serial(env, run.namespace) for run in learnt}
     audit, pebble = env.audit_mark(), env.pebble.mark()
     for run in learnt:
@@ -173,7 +182,7 @@ def test_a_crash_after_any_effect_of_a_renewal(env: Environment, learnt: list[Ru
         assert condition(fetch_certificate(env, run.namespace, "web"), "Ready")["status"] == "True"
         stored = any("kube patch secrets" in effect for effect in run.effects())
         assert (serial(env, run.namespace) != before[run.namespace]) == stored, run.effects()
-    own.start()
+    sound.start()
 
     for run in learnt:
         renewed(env, run)

@@ -20,6 +20,7 @@ from cluster.manifests import apply, certificate
 from cluster.operator import Operator
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(90)]
+MANY = 30
 
 
 def under_way(env: Environment, namespace: str, host: str) -> str:
@@ -82,3 +83,19 @@ def test_a_namespace_is_deleted_in_the_middle_of_an_order(
     assert operator.child.running
     assert "Traceback" not in operator.log()
     assert NAMES.next_key_label not in env.kubectl("get", "secrets", "-A", "-o", "jsonpath={..labels}", "-n", acme)
+
+
+@pytest.mark.needs("controllers")
+def test_no_order_is_made_in_a_namespace_that_goes(env: Environment, operator: Operator, acme: str) -> None:
+    """Secrets may be deleted before their Certificates: that is no reason to issue them anew."""
+    names = [f"going{number}" for number in range(MANY)]
+    apply(env, *(certificate(acme, name, f"{name}.example.test") for name in names))
+    for name in names:
+        wait_ready(env, acme, name, 60)
+    mark = env.pebble.mark()
+
+    env.kubectl("delete", "namespace", acme, "--wait=false")
+    until(lambda: namespace_is_gone(env, acme), 30, "the namespace is gone")
+
+    until(lambda: "certwright_queue_depth 0.0" in operator.metrics(), 5, "nothing is waited for")
+    assert env.pebble.requests(mark) == []

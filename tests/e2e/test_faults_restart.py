@@ -47,9 +47,10 @@ def holder(env: Environment) -> str:
 
 
 @pytest.fixture
-def pair(env: Environment, tmp_path: Path) -> Iterator[tuple[Operator, Operator]]:
-    """Two operators that elect a leader; not started."""
-    two = tuple(Operator(env, tmp_path, name=name, leader_elect=True) for name in ("one", "two"))
+def pair(env: Environment, namespace: str, tmp_path: Path) -> Iterator[tuple[Operator, Operator]]:
+    """Two operators of the test's namespace that elect a leader; not started."""
+    only = (f"--namespaces={namespace}",)
+    two = tuple(Operator(env, tmp_path, name=name, leader_elect=True, options=only) for name in ("one", "two"))
     yield two[0], two[1]
     for operator in two:
         operator.stop()
