@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from certwright.errors import CertwrightError, ChallengeFailed, Terminal
+from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec, Terminal
 from certwright.issuers.flight import Flight, Proof
 from certwright.resources.order import ChallengeState, OrderJournal, Record
 from certwright.solvers.dns01 import Dns01Solver, txt_value
@@ -53,7 +53,7 @@ def route(solvers: SolverSet, names: Sequence[str]) -> dict[str, Route]:
     for (challenge, solver), group in by_solver.items():
         for name, record in zip(group, solver.plan_all([(name, "") for name in group]), strict=True):
             if isinstance(record, CertwrightError):
-                raise record
+                raise _mendable(record)
             routes[name] = Route(challenge, solver, record)
     return routes
 
@@ -100,7 +100,10 @@ def present(flight: Flight, now: float) -> None:
     """
     fresh = flight.in_state(ChallengeState.PLANNED)
     for solver, group in _by_solver(fresh).items():
-        solver.present([proof.record for proof in group if proof.record])
+        try:
+            solver.present([proof.record for proof in group if proof.record])
+        except Terminal as fault:
+            raise _mendable(fault) from None
         for proof in group:
             proof.state = ChallengeState.PRESENTED
     if fresh:
@@ -213,6 +216,11 @@ def progress(flight: Flight) -> str:
     if accepted and flight.order.status == "pending":
         return f"{proven} of {total} names proven; the CA is validating {accepted}"
     return f"{proven} of {total} names proven; the order is {flight.order.status}"
+
+
+def _mendable(fault: CertwrightError) -> CertwrightError:
+    """What the DNS refuses costs the CA nothing: it is looked at again in minutes, not by the CA's limits."""
+    return InvalidSpec(fault.message, reason=fault.reason) if isinstance(fault, Terminal) else fault
 
 
 def _by_solver(proofs: Sequence[Proof]) -> dict[Dns01Solver, list[Proof]]:

@@ -279,7 +279,7 @@ def test_an_order_that_could_not_be_journaled_is_used_again(bench: Bench) -> Non
 
 NO_ORDER: dict[str, tuple[Callable[[Bench], None], type[CertwrightError]]] = {
     "no solver fits": (lambda bench: setattr(bench.solvers, "gone", True), InvalidSpec),
-    "no zone is found": (lambda bench: bench.solver.faults.update(plan=[Terminal("no zone")]), Terminal),
+    "no zone is found": (lambda bench: bench.solver.faults.update(plan=[Terminal("no zone")]), InvalidSpec),
 }
 
 
