@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certwright.core import backoff, status
@@ -174,6 +174,11 @@ def test_a_renewal_is_waited_for_to_the_second() -> None:
 
 REFUSED = {
     "the spec is wrong": (observe(spec={"dnsNames": ["a..b"]}), "InvalidSpec", None),
+    "an ACME CA is asked for what it cannot certify": (
+        observe(issuer=ACME_ISSUER, spec={"uris": ["spiffe://cluster/ns/x"]}),
+        "InvalidSpec",
+        None,
+    ),
     "a field is not supported yet": (observe(spec={"literalSubject": "CN=x"}), "NotSupported", None),
     "another Certificate owns the Secret": (observe(rival="older"), "IncorrectCertificate", NOW + RIVAL_CHECK),
 }
@@ -366,6 +371,7 @@ observations = st.builds(
 moments = st.integers(-200, 200).map(lambda days: NOW + timedelta(days=days))
 
 
+@settings(max_examples=300)
 @given(observations, moments)
 def test_every_situation_has_a_step(observation: Observation, now: datetime) -> None:
     step = decide(observation, NAMES, now)
@@ -374,6 +380,7 @@ def test_every_situation_has_a_step(observation: Observation, now: datetime) -> 
         assert step.until >= now
 
 
+@settings(max_examples=300)
 @given(observations, moments)
 def test_a_status_that_was_written_is_not_written_again(observation: Observation, now: datetime) -> None:
     step = decide(observation, NAMES, now)
