@@ -49,13 +49,18 @@ def load_authority(data: Mapping[str, bytes], *, where: str, now: datetime) -> A
     for name in ("tls.crt", "tls.key"):
         if not data.get(name):
             raise InvalidSpec(f"{where}: it has no {name}; put the CA's certificate and key there", reason="InvalidCA")
-    certificates = chain.split(data["tls.crt"], f"{where}, tls.crt")
-    key = keys.load(data["tls.key"], f"{where}, tls.key")
+    try:
+        certificates = chain.split(data["tls.crt"], f"{where}, tls.crt")
+        key = keys.load(data["tls.key"], f"{where}, tls.key")
+    except InvalidSpec as fault:
+        raise InvalidSpec(fault.message, reason="InvalidCA") from None
     try:
         digest = keys.public_digest(key.public_key())
         own = next((one for one in certificates if keys.public_digest(one.public_key()) == digest), None)
         if own is None:
-            raise InvalidSpec(f"{where}: tls.key is not the key of tls.crt; store the two that belong together")
+            raise InvalidSpec(
+                f"{where}: tls.key is not the key of tls.crt; store the two that belong together", reason="InvalidCA"
+            )
         _must_sign(own, where, now)
         return Authority(tuple(chain.climb(own, [*certificates, *_above(data.get("ca.crt", b""))])), key, where)
     except chain.UNREADABLE as fault:

@@ -153,7 +153,9 @@ def parse_issuer(body: Mapping[str, Any]) -> Issuer:
             f"spec: exactly one of {', '.join(ISSUER_TYPES)} must be set, not {' and '.join(kinds) or 'none'}"
         )
     if kinds[0] in LATER_TYPES:
-        raise InvalidSpec(f"spec.{kinds[0]}: this kind of issuer is not supported; use acme, ca or selfSigned")
+        raise InvalidSpec(
+            f"spec.{kinds[0]}: this kind of issuer is not supported; use acme, ca or selfSigned", reason="NotSupported"
+        )
     status = body.get("status") if isinstance(body.get("status"), dict) else {}
     conditions, account = (status or {}).get("conditions"), (status or {}).get("acme")
     return Issuer(

@@ -179,6 +179,7 @@ def test_a_ca_that_cannot_sign_says_why(data: dict[str, bytes], text: str) -> No
         signing.load_authority(data, where="Secret pki/ca", now=NOW)
     assert caught.value.message.startswith("Secret pki/ca")
     assert text in caught.value.message
+    assert caught.value.reason == "InvalidCA"
 
 
 def test_a_ca_with_the_right_key_usage_signs() -> None:

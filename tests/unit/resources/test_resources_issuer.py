@@ -122,6 +122,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["vault", "venafi"])
+def test_a_type_that_comes_later_is_refused_by_the_reason_of_all_that_does(name: str) -> None:
+    with pytest.raises(InvalidSpec) as fault:
+        issuer_of({name: {}})
+    assert fault.value.reason == "NotSupported"
+
+
 @pytest.mark.parametrize(("spec", "message"), REFUSED.values(), ids=REFUSED)
 def test_an_issuer_is_refused_when(spec: Any, message: str) -> None:
     with pytest.raises(InvalidSpec) as fault:
