@@ -96,7 +96,11 @@ def test_any_write_fails_once(env: Environment, proxy: FaultyProxy, behind: str,
     assert env.pebble.request_counts(mark)["POST /order-plz"] == len(faults), "an order was made twice"
     assert not [line for line in env.bind.zone_dump("example.test") if "_acme-challenge.at-" in line]
     for name in faults:
-        tries = [(write.method, write.path.rpartition('/namespaces/')[2], write.code) for write in proxy.writes if name in write.path + write.body]
+        tries = [
+            (write.method, write.path.rpartition("/namespaces/")[2], write.code)
+            for write in proxy.writes
+            if name in write.path + write.body
+        ]
         # Six without a fault. After one, the steps from the Secret on may be done again, which changes nothing.
         assert sum(200 <= answered < 300 for *_, answered in tries) <= 7, (name, tries)
         assert len(tries) <= 9, (name, tries)
