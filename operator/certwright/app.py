@@ -252,13 +252,14 @@ class App:
         self._hooks.effect(f"acme {done.kind}")
 
     def _samples(self) -> Iterator[CertificateSample]:
-        for key, issuer, ready, secret in self.cache.overview():
-            facts = secret.facts.certificate if secret else None
+        for row in self.cache.overview():
+            facts = row.secret.facts.certificate if row.secret else None
             yield CertificateSample(
-                namespace=key.namespace,
-                name=key.name,
-                issuer_kind=issuer.kind,
-                issuer_name=issuer.name,
-                ready=ready,
+                namespace=row.key.namespace,
+                name=row.key.name,
+                issuer_kind=row.issuer.kind,
+                issuer_name=row.issuer.name,
+                ready=row.ready,
                 not_after=facts.not_after.timestamp() if facts else None,
+                renewal=row.renewal.timestamp() if row.renewal else None,
             )

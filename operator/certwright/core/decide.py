@@ -88,7 +88,7 @@ def _with_order(observation: Observation, names: Names, now: datetime) -> Step:
     if not issuer.ready:
         return Wait(now + backoff.MISTAKE, not_ready(observation, names, now), Reason(issuer.reason, issuer.message))
     if order.waiting_until and now < order.waiting_until:
-        return Wait(order.waiting_until, not_ready(observation, names, now), reason)
+        return Wait(order.waiting_until, not_ready(observation, names, now), reason, quiet=True)
     return Advance(reason)
 
 

@@ -78,9 +78,14 @@ class Acme:
                 return self._begin(issuer, spec, client, request)
             self._made.pop(request.certificate.meta.uid, None)  # the journal has it
             flight = self._flights.get(request.certificate.meta.uid)
-            if flight is None or flight.order.url != request.certificate.status.order.url:
+            known = flight and (flight.order.url, flight.generation)
+            if flight is None or known != (request.certificate.status.order.url, issuer.meta.generation):
                 flight = self._resume(issuer, spec, client, request)
             return self._go_on(client, flight, request)
+        except InvalidSpec:
+            # What has to be mended may be what the solvers were built from: next time they are built anew.
+            self._flights.pop(request.certificate.meta.uid, None)
+            raise
         except AccountDoesNotExist as fault:
             self._accounts.lost(issuer)
             self._forget(request.certificate)
@@ -97,8 +102,8 @@ class Acme:
         """
         flight = self._flights.get(certificate.meta.uid)
         journal = certificate.status.order
-        if flight and not flight.journaled:
-            proving.withdraw(flight)
+        if flight and not flight.journaled and self._withdrawn(flight, issuer):
+            pass
         elif journal and any(identifier.record for identifier in journal.identifiers):
             if issuer is None or issuer.acme is None:
                 raise InvalidSpec(
@@ -106,6 +111,20 @@ class Acme:
                 )
             proving.clean_up(journal, self._solver_sets.of(issuer, issuer.acme, certificate.meta.labels))
         self._forget(certificate)
+
+    @staticmethod
+    def _withdrawn(flight: Flight, issuer: Issuer | None) -> bool:
+        """Remove the records with the solvers that presented them; False where newer ones can be built and must be."""
+        newer = issuer if issuer and issuer.acme else None
+        if newer and newer.meta.generation != flight.generation:
+            return False
+        try:
+            proving.withdraw(flight)
+        except (InvalidSpec, Terminal):
+            if not newer:
+                raise
+            return False  # the credentials may have been changed since
+        return True
 
     def _forget(self, certificate: Certificate) -> None:
         self._flights.pop(certificate.meta.uid, None)
@@ -126,6 +145,7 @@ class Acme:
             order=order,
             proofs=proving.plan(authorizations, routes, client),
             since=time.monotonic(),
+            generation=issuer.meta.generation,
         )
         self._flights[certificate.meta.uid] = flight
         return Planned(flight.journal())
@@ -171,6 +191,7 @@ class Acme:
             proofs,
             since=time.monotonic(),
             journaled=journal.identifiers,
+            generation=issuer.meta.generation,
         )
         self._flights[certificate.meta.uid] = flight
         return flight

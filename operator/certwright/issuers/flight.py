@@ -47,6 +47,7 @@ class Flight:
         next_poll: Monotonic seconds before which the order is not asked for again.
         presented_at: Monotonic seconds of the moment when all was presented.
         journaled: What another process planned, where the order was taken up from its journal.
+        generation: Of the issuer's spec that the solvers were built from.
     """
 
     issuer: str
@@ -59,6 +60,7 @@ class Flight:
     next_poll: float = 0.0
     presented_at: float | None = None
     journaled: tuple[IdentifierJournal, ...] = ()
+    generation: int = 0
 
     def journal(self) -> OrderJournal:
         """What is written to status.order: never less than what has to be cleaned up."""

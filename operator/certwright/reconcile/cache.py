@@ -20,6 +20,7 @@ from certwright.resources.conditions import READY
 from certwright.resources.issuer import issuer_key
 from certwright.resources.meta import Meta
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, ObjectKey
+from certwright.resources.values import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,19 @@ class _Certificate:
     secret: Place
     created: datetime | None
     ready: str
+    uid: str
+    renewal: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A Certificate in an overview: its issuer, the status of its Ready condition, its renewal and its Secret."""
+
+    key: ObjectKey
+    issuer: ObjectKey
+    ready: str
+    renewal: datetime | None
+    secret: SecretView | None
 
 
 class Cache:
@@ -143,24 +157,26 @@ class Cache:
             table: Mapping[ObjectKey, object] = self._certificates if kind == CERTIFICATE else self._issuers
             return [key for key in table if key.kind == kind]
 
-    def overview(self) -> list[tuple[ObjectKey, ObjectKey, str, SecretView | None]]:
-        """Each Certificate with its issuer, its Ready status and its Secret, for whoever counts them."""
+    def overview(self) -> list[Row]:
+        """A row for each Certificate, for whoever counts them."""
         with self._lock:
             return [
-                (key, item.issuer, item.ready, self._secrets.get(item.secret))
+                Row(key, item.issuer, item.ready, item.renewal, self._secrets.get(item.secret))
                 for key, item in self._certificates.items()
             ]
 
     def _note_certificate(self, key: ObjectKey, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
         old = self._certificates.get(key)
         if event == DELETED:
-            if old and b'"order":{' in old.body:
-                self._orphans[key] = old.body
+            if old:
+                self._keep_orphan(key, old)
             self._drop_certificate(key)
             return {key, *(self._by_secret.get(old.secret, set()) if old else ())}
         record = self._record(key, body)
         if old and (old.resource_version == record.resource_version or _older(record, old)):
             return set()
+        if old and old.uid != record.uid:
+            self._keep_orphan(key, old)
         self._drop_certificate(key)
         self._certificates[key] = record
         self._by_issuer.setdefault(record.issuer, set()).add(key)
@@ -169,6 +185,11 @@ class Cache:
         moved = old is not None and old.secret != record.secret
         rivals = set(claims) if len(claims) > 1 and (old is None or moved) else set()
         return {key} | rivals | (self._by_secret.get(old.secret, set()) if old and moved else set())
+
+    def _keep_orphan(self, key: ObjectKey, old: _Certificate) -> None:
+        """Keep the last body of a Certificate that is gone, where an order was under way."""
+        if b'"order":{' in old.body:
+            self._orphans[key] = old.body
 
     def _note_issuer(self, key: ObjectKey, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
         old = self._issuers.get(key)
@@ -205,13 +226,16 @@ class Cache:
         reference = (spec or {}).get("issuerRef") or {}
         name, kind = str(reference.get("name", "")), str(reference.get("kind") or ISSUER)
         slim = _slim(body)
+        meta = Meta.of(slim)
         return _Certificate(
             body=json.dumps(slim, separators=(",", ":")).encode(),
             resource_version=_version(slim),
             issuer=issuer_key(kind, key.namespace, name),
             secret=(key.namespace, str((spec or {}).get("secretName", ""))),
-            created=Meta.of(slim).created,
+            created=meta.created,
             ready=intern(_ready(slim)),
+            uid=meta.uid,
+            renewal=parse_time((slim.get("status") or {}).get("renewalTime")),
         )
 
     def _drop_certificate(self, key: ObjectKey) -> None:

@@ -14,7 +14,7 @@ from certwright.core.desired import stamped_digest
 from certwright.core.step import Reason
 from certwright.errors import CertwrightError, ChallengeFailed, Conflict, InvalidSpec, Retryable, Terminal
 from certwright.issuers.base import Issued, OrderLost, Pending, Planned, Request
-from certwright.kube.faults import NamespaceTerminating, NotFound
+from certwright.kube.faults import Forbidden, NamespaceTerminating, NotFound
 from certwright.reconcile.attempts import Attempts
 from certwright.resources.certificate import parse_certificate
 from certwright.resources.names import CERTIFICATE
@@ -117,7 +117,7 @@ class Issuance:
             if issuer and fault.reason == "AccountDoesNotExist":
                 self._wake(issuer.key)
             return self._troubles.hiccup(observation, reason, fault, now)
-        except InvalidSpec as fault:
+        except (InvalidSpec, Forbidden) as fault:
             return self._troubles.mistake(observation, reason, fault, now)
         except (ChallengeFailed, Terminal) as fault:
             if not self._cleaned_up(certificate, now):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from certwright.resources.names import ObjectKey
 
 log = structlog.get_logger(__name__)
+SETTLING = timedelta(seconds=3)
+"""How long a new issuer may be unready without a word: what it needs is often applied in one go with it."""
 PATIENCE = 2
 """Faults in a row that pass by themselves before the status tells of them."""
 
@@ -108,6 +111,8 @@ class IssuerReconciler:
         before = next((condition for condition in conditions if condition.type == READY), None)
         if passing and count < PATIENCE and before is not None:
             return seconds
+        if before is None and meta.created and now < meta.created + SETTLING:
+            return min(seconds, SETTLING.total_seconds())
         if before is None or before.reason != fault.reason:
             self._announcer.bad(key.kind, meta, reason=fault.reason, message=fault.message, now=now)
         condition = Condition(READY, "False", fault.reason, fault.message, meta.generation)

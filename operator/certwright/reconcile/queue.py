@@ -58,11 +58,6 @@ class WorkQueue:
             if self._heap[0][2] == key:
                 self._changed.notify()
 
-    def forget(self, key: ObjectKey) -> None:
-        """Drop the wait of a key that is gone."""
-        with self._changed:
-            self._due.pop(key, None)
-
     def get(self) -> ObjectKey | None:
         """The next key, waited for; None when the queue is closed. `done` must follow."""
         with self._changed:

@@ -13,7 +13,7 @@ from certwright.core import status as statuses
 from certwright.core.decide import decide
 from certwright.core.reasons import MANUAL, not_ready
 from certwright.core.step import Reason, Wait
-from certwright.errors import CertwrightError, Conflict, InvalidSpec, Retryable, Throttled
+from certwright.errors import CertwrightError, Conflict, Retryable, Throttled
 from certwright.kube.faults import NotFound
 from certwright.resources.certificate import parse_status
 from certwright.resources.conditions import ISSUING, READY
@@ -106,7 +106,7 @@ class Troubles:
         self._write(observation, desired)
         return seconds
 
-    def mistake(self, observation: Observation, reason: Reason, fault: InvalidSpec, now: datetime) -> float:
+    def mistake(self, observation: Observation, reason: Reason, fault: CertwrightError, now: datetime) -> float:
         """Something that only a change mends: say what, and look again by and by, for the change may go unseen."""
         certificate = observation.certificate
         seconds = backoff.after_mistake(self._attempts.another(certificate.key))

@@ -11,6 +11,7 @@ from certwright.pki import keys
 from certwright.reconcile.cache import LAST_APPLIED, SECRET, Cache
 from certwright.resources.certificate import PrivateKeySpec
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, Names, ObjectKey
+from certwright.resources.values import format_time
 from unit.core.factories import NOW, data_for, make_spec
 
 NAMES = Names()
@@ -182,11 +183,21 @@ def test_a_certificate_whose_spec_is_nonsense_is_kept_all_the_same(cache: Cache,
 
 
 def test_the_overview_tells_of_each_certificate(cache: Cache) -> None:
-    ready = {"conditions": [{"type": "Other"}, {"type": "Ready", "status": "True"}]}
+    ready = {"conditions": [{"type": "Other"}, {"type": "Ready", "status": "True"}], "renewalTime": format_time(NOW)}
     told(cache, CERTIFICATE, certificate(status=ready), certificate("api", secret="api-tls"))
     told(cache, SECRET, secret())
-    rows = {key.name: (to, ready, view and view.name) for key, to, ready, view in cache.overview()}
-    assert rows == {"web": (IT, "True", "web-tls"), "api": (IT, "Unknown", None)}
+    rows = {row.key.name: row for row in cache.overview()}
+    assert (rows["web"].issuer, rows["web"].ready, rows["web"].renewal) == (IT, "True", NOW)
+    assert rows["web"].secret == cache.secret("shop", "web-tls")
+    assert (rows["api"].ready, rows["api"].renewal, rows["api"].secret) == ("Unknown", None, None)
+
+
+def test_a_certificate_made_anew_under_its_name_leaves_an_orphan(cache: Cache) -> None:
+    order = {"order": {"url": "https://ca.test/order/1"}}
+    told(cache, CERTIFICATE, certificate(status=order))
+    told(cache, CERTIFICATE, certificate(meta={"uid": "uid-another", "resourceVersion": "99"}))
+    assert (cache.take_orphan(WEB) or {})["status"] == order
+    assert cache.take_orphan(WEB) is None
 
 
 def test_what_is_long_and_never_looked_at_is_not_kept(cache: Cache) -> None:

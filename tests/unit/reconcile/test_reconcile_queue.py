@@ -127,14 +127,6 @@ def test_a_key_whose_time_comes_while_it_is_worked_on_comes_again(queue: WorkQue
     assert taken(queue) == [A]
 
 
-def test_a_key_that_is_gone_is_forgotten(queue: WorkQueue, clock: Clock) -> None:
-    queue.add_after(A, 1)
-    queue.forget(A)
-    queue.forget(B)
-    clock.now += 1
-    assert taken(queue) == []
-
-
 @pytest.mark.parametrize("seconds", [LONGEST_WAIT, 10 * LONGEST_WAIT, float("inf")])
 def test_every_key_is_looked_at_now_and_then(queue: WorkQueue, clock: Clock, seconds: float) -> None:
     queue.add_after(A, seconds)
