@@ -465,3 +465,58 @@ def test_names_are_ordered_once_and_in_lower_case() -> None:
     spec = make_spec(dnsNames=["B.example", "a.example"], ipAddresses=["192.0.2.1"], commonName="A.example")
     assert ordered_names(spec) == ["b.example", "a.example", "192.0.2.1"]
     assert ordered_names(make_spec(dnsNames=None, commonName="cn.example")) == ["cn.example"]
+
+
+def _mend(bench: Bench) -> FakeSolver:
+    """The issuer's Secret is mended: a solver that is built now has other credentials, in front of the same zone."""
+    bench.solvers.solver = FakeSolver(zone=bench.solver.zone)
+    return bench.solvers.solver
+
+
+def test_after_a_mistake_the_solver_is_built_anew(bench: Bench) -> None:
+    bench.solver.faults = {"present": [Terminal("the key is wrong", reason="TSIGRefused")] * 9}
+    bench.advance()
+    with pytest.raises(InvalidSpec, match="the key is wrong"):
+        bench.advance()
+    other = _mend(bench)
+    bench.until(Issued)
+    assert "present" in other.calls
+    assert bench.ca.calls.count("new_order") == 1
+    assert bench.clean()
+
+
+def test_a_changed_issuer_is_taken_up_in_the_middle_of_an_order(bench: Bench) -> None:
+    bench.solver.faults = {"present": [Retryable("no answer", reason="DNSUnavailable")] * 9}
+    bench.advance()
+    with pytest.raises(Retryable):
+        bench.advance()
+    other = _mend(bench)
+    changed = dataclasses.replace(ISSUER, meta=dataclasses.replace(ISSUER.meta, generation=2))
+    digest = stamped_digest(bench.certificate.spec)
+    bench.acme.advance(changed, Request(bench.certificate, digest, NOW))
+    assert "present" in other.calls
+    bench.acme.clean_up(changed, bench.certificate)
+    assert not bench.solver.zone
+
+
+def test_records_are_removed_with_the_credentials_there_are(bench: Bench) -> None:
+    bench.until(Issued)
+    bench.solver.faults = {"clean_up": [Terminal("the key is wrong")]}
+    other = _mend(bench)
+    assert bench.clean()
+    assert other.calls == ["clean_up"]
+
+
+def test_records_are_removed_by_a_changed_issuer(bench: Bench) -> None:
+    bench.until(Issued)
+    other = _mend(bench)
+    changed = dataclasses.replace(ISSUER, meta=dataclasses.replace(ISSUER.meta, generation=2))
+    bench.acme.clean_up(changed, bench.certificate)
+    assert other.calls == ["clean_up"]
+
+
+def test_records_that_only_the_old_credentials_could_remove_are_told_of(bench: Bench) -> None:
+    bench.until(Issued)
+    bench.solver.faults = {"clean_up": [Terminal("the key is wrong")]}
+    with pytest.raises(Terminal, match="the key is wrong"):
+        bench.acme.clean_up(None, bench.certificate)
