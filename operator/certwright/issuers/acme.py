@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from certwright.resources.issuer import AcmeSpec, Issuer
     from certwright.resources.names import ObjectKey
 
-FIRST_POLL, LONGEST_POLL = 0.25, 15.0
-"""Seconds until an order is asked for again when the CA does not say; doubled up to the longer."""
+FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.25, 1.5, 15.0
+"""Seconds until an order is asked for again when the CA does not say: the first, its growth, and the longest."""
 ACCOUNT_LOST = "AccountDoesNotExist"
 LASTING = 5.0
 """Seconds after which a wait is worth a write to the status."""
@@ -265,7 +265,7 @@ class Acme:
             flight.since = time.monotonic()
         flight.order = order
         asked = order.retry_after
-        pause = asked if asked is not None else min(FIRST_POLL * 2**flight.polls, LONGEST_POLL)
+        pause = asked if asked is not None else min(FIRST_POLL * POLL_GROWTH**flight.polls, LONGEST_POLL)
         flight.next_poll = time.monotonic() + pause
         if order.status != "pending":
             for proof in flight.in_state(ChallengeState.ACCEPTED):
