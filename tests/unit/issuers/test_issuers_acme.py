@@ -192,7 +192,7 @@ def test_polls_without_a_word_from_the_ca_grow_apart(bench: Bench) -> None:
     bench.ca.on_order = lambda order: dataclasses.replace(order, status="processing")
     bench.advance()
     waits = []
-    for _ in range(12):
+    for _ in range(20):
         pending = bench.advance()
         assert isinstance(pending, Pending)
         waits.append(pending.seconds)
