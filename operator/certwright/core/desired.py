@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from certwright.core.step import Reason
 from certwright.pki.annotations import secret_annotations
-from certwright.pki.certificate import request_digest
+from certwright.pki.difference import request_digest
 
 if TYPE_CHECKING:
     from certwright.core.observation import Observation, SecretView

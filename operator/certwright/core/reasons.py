@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from certwright.core.desired import DIGEST_VERSION, stamped_digest
 from certwright.core.renewal import renewal_time
 from certwright.core.step import Reason
-from certwright.pki.certificate import describe_difference
+from certwright.pki.difference import describe_difference
 from certwright.pki.keys import mismatch
 from certwright.resources.conditions import ISSUING
 from certwright.resources.values import format_time

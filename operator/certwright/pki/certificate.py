@@ -10,7 +10,6 @@ from cryptography import x509
 
 from certwright.errors import InvalidSpec
 from certwright.pki import chain
-from certwright.pki.difference import describe_difference, request_digest
 from certwright.pki.keys import public_digest
 from certwright.pki.subject import read_name
 from certwright.pki.usages import names_in
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from certwright.resources.certificate import Subject
 
-__all__ = ["CertificateFacts", "describe_difference", "parse_chain", "read_certificate", "request_digest"]
 
 _known_usages: dict[tuple[str, ...], tuple[str, ...]] = {}
 """Sets of usages repeat from certificate to certificate: each is kept once."""

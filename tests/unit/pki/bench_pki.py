@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pki_examples import EC256, NOW, RSA, key, root_data, spec
 
 from certwright.pki import chain, csr, keys, secret, signing
-from certwright.pki.certificate import describe_difference, parse_chain, request_digest
+from certwright.pki.certificate import parse_chain
+from certwright.pki.difference import describe_difference, request_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

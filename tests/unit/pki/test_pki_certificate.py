@@ -12,7 +12,8 @@ from pki_examples import EC384, ED25519, NOW, RSA, key, root_data, signed, spec
 from certwright.errors import InvalidSpec
 from certwright.pki import keys, signing
 from certwright.pki.annotations import secret_annotations
-from certwright.pki.certificate import CertificateFacts, describe_difference, parse_chain, request_digest
+from certwright.pki.certificate import CertificateFacts, parse_chain
+from certwright.pki.difference import describe_difference, request_digest
 from certwright.resources.certificate import IssuerRef, PrivateKeySpec, Subject, parse_spec
 
 CERT_MANAGER = json.loads(Path(__file__).with_name("cert_manager.json").read_text())

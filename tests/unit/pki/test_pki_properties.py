@@ -11,7 +11,7 @@ from pki_examples import EC256, EC384, ED25519, NOW, key, root_data, signed, spe
 
 from certwright.pki import signing, usages
 from certwright.pki.annotations import secret_annotations
-from certwright.pki.certificate import describe_difference, request_digest
+from certwright.pki.difference import describe_difference, request_digest
 from certwright.pki.secret import read_tls_secret, tls_secret_data
 from certwright.resources.certificate import SUBJECT_FIELDS, Subject
 
