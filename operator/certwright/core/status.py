@@ -79,7 +79,8 @@ def ordering(
         status["nextPrivateKeySecretName"] = next_key_secret
     ready = not_ready(observation, names, now)
     if ready:
-        ready = Reason(ready.word, f"{ready.message}; one is being issued")
+        progress = "one is being issued" if reason.message == ready.message else reason.message
+        ready = Reason(ready.word, f"{ready.message}; {progress}")
     return _with_conditions(observation, status, ready, reason, going_on=True, now=now)
 
 

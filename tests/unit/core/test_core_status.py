@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certwright.core import status
+from certwright.core.reasons import not_ready
 from certwright.core.renewal import renewal_time
 from certwright.core.step import Reason, Wait
 from certwright.errors import ChallengeFailed, InvalidSpec, Terminal
@@ -112,7 +113,7 @@ def test_an_order_under_way_is_told() -> None:
     assert body["order"] == journal().body()
     assert body["nextPrivateKeySecretName"] == "web-next"
     assert conditions(body) == {"Ready": ("False", "DoesNotExist"), "Issuing": ("True", "DoesNotExist")}
-    assert body["conditions"][0]["message"].endswith("; one is being issued")
+    assert body["conditions"][0]["message"].endswith("; 0 of 1")
 
 
 def test_a_renewal_under_way_leaves_the_certificate_ready() -> None:
@@ -197,3 +198,11 @@ def test_a_patch_makes_the_old_the_new(old: dict[str, Any], new: dict[str, Any])
     assert merge_patch(old, changes) == new
     assert (changes == {}) == (old == new)
     assert status.patch(new, new) == {}
+
+
+def test_what_was_just_begun_says_so() -> None:
+    observation = observe(no_secret=True)
+    began = not_ready(observation, NAMES, NOW)
+    assert began is not None
+    body = status.ordering(observation, NAMES, reason=began, order=None, next_key_secret="", now=NOW)
+    assert body["conditions"][0]["message"] == f"{began.message}; one is being issued"
