@@ -225,6 +225,8 @@ options {{
     empty-zones-enable no;
     notify no;
     max-cache-size 8m;
+    tcp-clients 2000;
+    tcp-listen-queue 200;
     minimal-responses no-auth-recursive;
 }};
 logging {{
