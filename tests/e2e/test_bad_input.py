@@ -375,6 +375,18 @@ def binding_key_wrong(world: World, name: str) -> Case:
 
 
 @TABLE.row
+def binding_of_an_unknown_id(world: World, name: str) -> Case:
+    return Case(
+        [*_bound(world, name, kid="kid-2"), world.certificate(name)],
+        "AccountRefused",
+        ["externalAccountBinding"],
+        mend=_bound(world, name),
+        resource="issuers",
+        kind="Ready",
+    )
+
+
+@TABLE.row
 def binding_key_malformed(world: World, name: str) -> Case:
     return Case(
         [*_bound(world, name, mac="!not base64url!"), world.certificate(name)],
