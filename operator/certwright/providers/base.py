@@ -71,10 +71,11 @@ class ConfigField:
     """A field of a provider's config, for `certwright providers` and the docs.
 
     Args:
-        name: Path below the provider's part of the spec, e.g. `tsigSecretSecretRef.name`.
+        name: Its name in the provider's part of the spec; of a secret one `xSecretRef`.
         help: What it means, a sentence or two.
         required: Whether there is no default.
-        secret: Whether it refers to an entry of a Secret.
+        secret: Whether it refers to an entry of a Secret, as {name, key}. Where it is missing, the entry `x` of the
+            Secret that `dns01.provider.secretRef` names is meant; providers.credentials reads both.
     """
 
     name: str
