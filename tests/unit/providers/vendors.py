@@ -1,0 +1,93 @@
+"""The vendors whose APIs are faked, each with its fake and the Secret that goes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from certwright.errors import InvalidSpec
+from certwright.providers import (
+    api,
+    cloudflare,
+    desec,
+    digitalocean,
+    gandi,
+    godaddy,
+    hetzner,
+    ionos,
+    linode,
+    scaleway,
+    vultr,
+)
+from certwright.providers.guard import Guard
+from certwright.resources.reading import Fields
+from unit.providers import (
+    fake_cloudflare,
+    fake_desec,
+    fake_digitalocean,
+    fake_gandi,
+    fake_godaddy,
+    fake_hetzner,
+    fake_ionos,
+    fake_linode,
+    fake_scaleway,
+    fake_vultr,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from certwright.providers.base import Secrets
+    from unit.providers.fake_api import FakeApi
+
+PATH = "spec.acme.solvers[0].dns01.provider.config"
+
+
+def secrets_of(entries: dict[str, str]) -> Secrets:
+    """One Secret, called `dns`."""
+
+    def read(name: str, key: str) -> bytes:
+        if name != "dns" or key not in entries:
+            raise InvalidSpec(f"Secret ns/{name} has no value under {key!r}", reason="SecretNotFound")
+        return entries[key].encode()
+
+    return read
+
+
+@dataclass(frozen=True)
+class Vendor:
+    module: ModuleType
+    kind: type[Any]
+    fake: type[FakeApi]
+    entries: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return str(self.module.PROVIDER.name)
+
+    def provider(self, fake: FakeApi) -> Any:
+        """A new provider that talks to the fake."""
+        endpoint = self.module.endpoint(Fields({"secretRef": {"name": "dns"}}, PATH), secrets_of(self.entries))
+        there = replace(endpoint, url=fake.url, url_field="url")
+        return self.kind(api.Api(there, guard=Guard(allow_loopback=True)))
+
+
+VENDORS = (
+    Vendor(cloudflare, cloudflare.Cloudflare, fake_cloudflare.FakeCloudflare, {"apiToken": fake_cloudflare.TOKEN}),
+    Vendor(
+        digitalocean, digitalocean.DigitalOcean, fake_digitalocean.FakeDigitalOcean, {"token": fake_digitalocean.TOKEN}
+    ),
+    Vendor(hetzner, hetzner.Hetzner, fake_hetzner.FakeHetzner, {"apiToken": fake_hetzner.TOKEN}),
+    Vendor(desec, desec.Desec, fake_desec.FakeDesec, {"apiToken": fake_desec.TOKEN}),
+    Vendor(gandi, gandi.Gandi, fake_gandi.FakeGandi, {"apiToken": fake_gandi.TOKEN}),
+    Vendor(
+        godaddy,
+        godaddy.GoDaddy,
+        fake_godaddy.FakeGoDaddy,
+        {"apiKey": fake_godaddy.KEY, "apiSecret": fake_godaddy.SECRET},
+    ),
+    Vendor(linode, linode.Linode, fake_linode.FakeLinode, {"apiToken": fake_linode.TOKEN}),
+    Vendor(vultr, vultr.Vultr, fake_vultr.FakeVultr, {"apiKey": fake_vultr.KEY}),
+    Vendor(ionos, ionos.Ionos, fake_ionos.FakeIonos, {"apiKey": fake_ionos.KEY}),
+    Vendor(scaleway, scaleway.Scaleway, fake_scaleway.FakeScaleway, {"secretKey": fake_scaleway.KEY}),
+)
