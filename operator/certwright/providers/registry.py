@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from certwright.errors import CertwrightError, InvalidSpec, Terminal
 from certwright.providers.base import Provider, ProviderInfo, Secrets
+from certwright.providers.credentials import SECRET_REF
+from certwright.resources.reading import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from certwright.resources.reading import Fields
 
 GROUP = "certwright.dns_providers"
 OTHER_FIELDS = frozenset({"cnameStrategy", "zone", "fqdn", "nameservers", "propagation"})
@@ -75,8 +75,10 @@ def installed() -> dict[str, ProviderInfo | CertwrightError]:
 def choose(dns01: Fields) -> tuple[str, Fields]:
     """Which provider a solver's config means, and that provider's own fields.
 
+    A `provider.secretRef` is handed on as the config's own `secretRef`; see providers.credentials.
+
     Args:
-        dns01: `solvers[i].dns01`: one provider by its own field, or `provider: {name, config}`.
+        dns01: `solvers[i].dns01`: one provider by its own field, or `provider: {name, config, secretRef}`.
 
     Raises:
         InvalidSpec: When it names none or several.
@@ -91,11 +93,13 @@ def choose(dns01: Fields) -> tuple[str, Fields]:
     name = plugin.text("name")
     if not name:
         raise InvalidSpec(f"{plugin.at('name')}: must name a DNS provider; installed are {', '.join(names())}")
-    if "secretRef" in plugin:
-        raise InvalidSpec(
-            f"{plugin.at('secretRef')}: is not supported yet; refer to the Secret in the fields of config"
-        )
-    return name, plugin.part("config")
+    config = plugin.part("config")
+    if SECRET_REF in plugin:
+        reference = plugin.part(SECRET_REF)
+        if not reference.text("name"):
+            raise InvalidSpec(f"{reference.at('name')}: must name a Secret")
+        config = Fields({**config.body, SECRET_REF: reference.body}, config.path)
+    return name, config
 
 
 def build(dns01: Fields, secrets: Secrets) -> tuple[str, Provider]:
@@ -112,4 +116,17 @@ def build(dns01: Fields, secrets: Secrets) -> tuple[str, Provider]:
         info = load(name)
     except InvalidSpec as error:
         raise InvalidSpec(f"{config.path}: {error.message}") from None
+    _refuse_unknown(info, config)
     return name, info.build(config, secrets)
+
+
+def _refuse_unknown(info: ProviderInfo, config: Fields) -> None:
+    """Say of a field that the provider does not have that it is none: the schema cannot know a plugin's."""
+    known = {field.name.partition(".")[0] for field in info.fields}
+    if any(field.secret for field in info.fields):
+        known.add(SECRET_REF)
+    for name in sorted(config.body):
+        if name not in known:
+            raise InvalidSpec(
+                f"{config.at(name)}: the DNS provider {info.name} has no such field; it has {', '.join(sorted(known))}"
+            )

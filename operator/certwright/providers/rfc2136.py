@@ -11,7 +11,7 @@ import binascii
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -27,7 +27,9 @@ from dns.rdtypes.ANY.TXT import TXT
 
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.providers.base import ConfigField, ProviderInfo
+from certwright.providers.credentials import SECRET_REF, content_of, has_credential
 from certwright.providers.exchange import exchange
+from certwright.providers.guard import standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,7 +205,13 @@ class Rfc2136:
                 f"{self._settings.path}.nameserver: {self._settings.host} does not resolve: {error.strerror}",
                 reason="DNSUnavailable",
             ) from None
-        return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+        addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+        # A name server beside the operator is common, and nothing but DNS can be said to it.
+        guard = replace(standing(), allow_loopback=True)
+        try:
+            return tuple(guard.check(self._settings.host, addresses))
+        except InvalidSpec as error:
+            raise InvalidSpec(f"{self._settings.path}.nameserver: {error.message}", reason=error.reason) from None
 
 
 def _txt(value: str) -> TXT:
@@ -219,17 +227,15 @@ def build(config: Fields, secrets: Secrets) -> Rfc2136:
     protocol = config.text("protocol", "UDP").upper()
     if protocol not in {"UDP", "TCP"}:
         raise InvalidSpec(f"{config.at('protocol')}: must be UDP or TCP, not {protocol[:20]!r}")
-    reference = config.part("tsigSecretSecretRef")
-    name, key_name = reference.text("name"), config.text("tsigKeyName")
-    if bool(name) != bool(key_name):
+    key_name = config.text("tsigKeyName")
+    named = has_credential(config, "tsigSecret") or SECRET_REF in config
+    if named != bool(key_name):
         raise InvalidSpec(f"{config.path}: tsigKeyName and tsigSecretSecretRef.name need each other")
     key, secret = None, ""
-    if name:
-        entry = reference.text("key")
-        if not entry:
-            raise InvalidSpec(f"{reference.at('key')}: must name the entry of Secret {name} that holds the TSIG secret")
-        secret = f"the entry {entry} of Secret {name}"
-        key = _key(config, key_name, _decode(secrets(name, entry), f"{reference.path}: {secret}"))
+    if named:
+        content, where = content_of(config, secrets, "tsigSecret")
+        secret = where.partition(": ")[2]
+        key = _key(config, key_name, _decode(content, where))
     return Rfc2136(_Settings(config.path, host, port, protocol == "TCP", key, key_name, secret))
 
 
@@ -283,8 +289,7 @@ PROVIDER = ProviderInfo(
         ConfigField(
             "tsigAlgorithm", f"One of {', '.join(ALGORITHMS)}; HMACMD5 by default, which few servers still take."
         ),
-        ConfigField("tsigSecretSecretRef.name", "Secret with the TSIG key's base64 text.", secret=True),
-        ConfigField("tsigSecretSecretRef.key", "Entry of that Secret.", secret=True),
+        ConfigField("tsigSecretSecretRef", "The TSIG key's base64 text, as the server has it.", secret=True),
     ),
     build=build,
 )

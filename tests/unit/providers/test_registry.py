@@ -64,13 +64,55 @@ def test_a_plugin_by_name() -> None:
         ({}, r"dns01: must have a DNS provider; installed are .*rfc2136"),
         ({"rfc2136": {}, "cloudflare": {}}, "must have only one of cloudflare, rfc2136"),
         ({"provider": {}}, r"provider\.name: must name"),
-        ({"provider": {"name": "x", "secretRef": {"name": "y"}}}, r"provider\.secretRef: is not supported yet"),
+        ({"provider": {"name": "x", "secretRef": {"name": ""}}}, r"provider\.secretRef\.name: must name a Secret"),
         ({"nosuch": {"a": 1}}, r"dns01\.nosuch: no DNS provider 'nosuch'"),
     ],
 )
 def test_a_choice_that_is_none(body: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidSpec, match=message):
         registry.build(Fields(body, AT), lambda _name, _key: b"")
+
+
+def test_the_secret_of_a_plugin_is_handed_on() -> None:
+    body = {"provider": {"name": "mine", "config": {"a": "b"}, "secretRef": {"name": "dns"}}}
+    _, config = registry.choose(Fields(body, AT))
+    assert dict(config.body) == {"a": "b", "secretRef": {"name": "dns"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "entry"),
+    [
+        ("rfc2136", {"nameserver": "192.0.2.1", "tsigKeyName": "k", "tsigAlgorithm": "HMACSHA256"}, "tsigSecret"),
+        ("hetzner", {}, "apiToken"),
+        ("cloudflare", {}, "apiToken"),
+        ("cloudflare", {"email": "a@example.com"}, "apiKey"),
+    ],
+)
+def test_entries_of_the_secret_have_the_fields_names(name: str, config: dict[str, object], entry: str) -> None:
+    asked = []
+
+    def secrets(secret: str, key: str) -> bytes:
+        asked.append((secret, key))
+        return b"c2VjcmV0"
+
+    registry.build(Fields({"provider": {"name": name, "config": config, "secretRef": {"name": "dns"}}}, AT), secrets)
+    assert asked == [("dns", entry)]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        (
+            "hetzner",
+            {"token": "x"},
+            r"config\.token: the DNS provider hetzner has no such field; it has apiTokenSecretRef, s",
+        ),
+        ("rfc2136", {"nameServer": "x"}, r"config\.nameServer: .*it has nameserver, protocol"),
+    ],
+)
+def test_a_field_that_the_provider_does_not_have(name: str, config: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidSpec, match=message):
+        registry.build(Fields({"provider": {"name": name, "config": config}}, AT), lambda _name, _key: b"")
 
 
 def test_build() -> None:
