@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from certwright.dns.wire import Fault, Query, Reply, matches, pack, read, truncated
+from certwright.dns.wire import Fault, Query, Reply, Via, matches, pack, read, truncated
 from certwright.errors import CertwrightError
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class _Loop:
                     self._finish(flight, Fault.TIMEOUT)
                 continue
             while self._queue and self._sockets < self._limits.sockets:
-                self._ask_by_udp(self._queue.popleft())
+                self._ask(self._queue.popleft())
             if self._sockets:
                 due = min(self._timers[0][0], self._end)
                 for key, _ in self._selector.select(max(0.0, due - time.monotonic())):
@@ -161,8 +161,11 @@ class _Loop:
             if len(talk.replies) == talk.expected:
                 self._advance(talk, [talk.replies[index] for index in range(talk.expected)])
 
-    def _ask_by_udp(self, flight: _Flight) -> None:
+    def _ask(self, flight: _Flight) -> None:
         flight.sent = pack(flight.query)
+        if flight.query.via is Via.TCP:
+            self._ask_by_tcp(flight)
+            return
         try:
             self._dial(flight, socket.SOCK_DGRAM, selectors.EVENT_READ, self._limits.udp).send(flight.sent)
         except OSError as error:
@@ -212,7 +215,7 @@ class _Loop:
             *_, flight, sock = heapq.heappop(self._timers)
             if flight.sock is not sock:
                 continue
-            if flight.transport == "UDP":
+            if flight.transport == "UDP" and flight.query.via is Via.EITHER:
                 self._ask_by_tcp(flight)
             else:
                 self._finish(flight, Fault.TIMEOUT)
@@ -237,7 +240,7 @@ class _Loop:
     def _datagram(self, flight: _Flight, octets: bytes) -> None:
         if not matches(octets, flight.sent):
             return  # a forgery or a late answer: the right one may still come
-        if truncated(octets):
+        if truncated(octets) and flight.query.via is Via.EITHER:
             self._ask_by_tcp(flight)
         else:
             self._finish(flight, read(flight.query, octets, "UDP"))

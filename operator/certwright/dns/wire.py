@@ -45,14 +45,33 @@ class Endpoint:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+class Via(StrEnum):
+    """How a question travels: by UDP and where that is not enough by TCP, or by one of them and nothing else."""
+
+    EITHER = "UDP, then TCP"
+    UDP = "UDP"
+    TCP = "TCP"
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question to one server; `recurse` asks a resolver to find out (RD)."""
+    """One question to one server.
+
+    Args:
+        endpoint: The server.
+        name: What is asked for.
+        rdtype: Its type.
+        recurse: Ask a resolver to find out (RD).
+        via: How to ask.
+        whole: Read all sections of the reply; see `read`.
+    """
 
     endpoint: Endpoint
     name: dns.name.Name
     rdtype: dns.rdatatype.RdataType
     recurse: bool = False
+    via: Via = Via.EITHER
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +120,16 @@ def truncated(octets: bytes) -> bool:
 
 
 def read(query: Query, octets: bytes, transport: str) -> Reply:
-    """The reply in these octets, which have passed `matches`; without the sections that nobody here reads.
+    """The reply in these octets, which have passed `matches`; without the sections that nobody reads.
 
     Parsing is most of a query's cost. So the additional section is counted out before, and the authority section as
-    well where there is an answer.
+    well where there is an answer, unless the query wants the whole.
     """
-    authority = b"\0\0" if octets[6:8] != b"\0\0" else octets[8:10]
+    if not query.whole:
+        authority = b"\0\0" if octets[6:8] != b"\0\0" else octets[8:10]
+        octets = octets[:8] + authority + b"\0\0" + octets[12:]
     try:
-        message = dns.message.from_wire(octets[:8] + authority + b"\0\0" + octets[12:], ignore_trailing=True)
+        message = dns.message.from_wire(octets, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError):
         return Reply(query, None, Fault.MALFORMED, transport)
     return Reply(query, message, None, transport)

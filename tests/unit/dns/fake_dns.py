@@ -42,7 +42,9 @@ class FakeDns:
     """The whole DNS of one test.
 
     Attributes:
-        faults: How an address misbehaves: silent, refused, servfail, lame, truncates, garbage, forges, empty, tcp-only.
+        faults: How an address misbehaves: silent, refused, servfail, lame, truncates, garbage, forges, empty, tcp-only,
+            udp-only, intercepted (a resolver answers in its place).
+        kept: Seconds that the resolver still keeps the answer that a name does not exist.
         broken: Names that the resolver answers with this rcode.
         stale: Addresses that serve an old zone instead of the current one, by zone name.
         asked: Everything asked, in order.
@@ -53,6 +55,7 @@ class FakeDns:
         self.serves: dict[str, set[dns.name.Name]] = defaultdict(set)
         self.faults: dict[str, str] = {}
         self.broken: dict[str, dns.rcode.Rcode] = {}
+        self.kept: dict[str, int] = {}
         self.stale: dict[tuple[str, str], dns.zone.Zone] = {}
         self.asked: list[Asked] = []
         # Below the ports that the kernel gives to clients, so that no client of this machine has it at any address.
@@ -147,7 +150,7 @@ class FakeDns:
 
     def _stream(self, address: str, listener: socket.socket) -> None:
         connection, _ = listener.accept()
-        if self.faults.get(address) == "silent":
+        if self.faults.get(address) in {"silent", "udp-only"}:
             self._sockets.append(connection)
             return
         with connection:
@@ -181,7 +184,10 @@ class FakeDns:
         if fault == "truncates" and transport == "UDP":
             answer.flags |= dns.flags.TC
             return [answer.to_wire()]
-        if query.flags & dns.flags.RD:
+        if address == RESOLVER and question.name.to_text() in self.kept:
+            self._remember(question.name, answer)
+        elif query.flags & dns.flags.RD or fault == "intercepted":
+            answer.flags |= dns.flags.RA
             self._resolve(question.name, question.rdtype, answer)
         elif fault == "lame":
             answer.authority.append(dns.rrset.from_text(".", 60, IN, NS, "a.root-servers.net."))
@@ -194,6 +200,13 @@ class FakeDns:
             other.id = query.id
             return [b"\x00", forged.to_wire(), other.to_wire(), answer.to_wire(max_size=65535)]
         return [answer.to_wire(max_size=65535)]
+
+    def _remember(self, name: dns.name.Name, answer: dns.message.Message) -> None:
+        origin = self._deepest(name, self.zones)
+        soa = self.zones[origin].get_rrset(origin, SOA)
+        soa = dns.rrset.from_rdata(origin, self.kept[name.to_text()], soa[0].replace(minimum=86400))
+        answer.authority.append(soa)
+        answer.set_rcode(dns.rcode.NXDOMAIN)
 
     def _resolve(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message) -> None:
         for _ in range(12):

@@ -1,6 +1,7 @@
 import os
 import resource
 import time
+from dataclasses import replace
 
 import dns.name
 import dns.rcode
@@ -8,7 +9,7 @@ import pytest
 from dns.rdatatype import AAAA, SOA, TXT, A
 
 from certwright.dns.transport import Conversation, Limits, converse, hold
-from certwright.dns.wire import Endpoint, Fault, Query, Reply, matches, pack, truncated
+from certwright.dns.wire import Endpoint, Fault, Query, Reply, Via, matches, pack, truncated
 from certwright.errors import Retryable
 from unit.dns.fake_dns import LIMITS, FakeDns
 
@@ -38,6 +39,31 @@ def test_tcp_where_udp_is_not_enough(world: FakeDns, fault: str) -> None:
     assert reply.transport == "TCP"
     assert reply.answer is not None
     assert reply.answer.answer[0][0].address == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("fault", "via", "said"),
+    [
+        ("tcp-only", Via.UDP, "no answer"),
+        ("tcp-only", Via.TCP, "NOERROR"),
+        ("udp-only", Via.UDP, "NOERROR"),
+        ("udp-only", Via.TCP, "no answer"),
+        ("truncates", Via.UDP, "NOERROR"),
+    ],
+)
+def test_one_transport_alone(world: FakeDns, fault: str, via: Via, said: str) -> None:
+    world.faults["127.7.0.1"] = fault
+    reply = hold(one(replace(query(world), via=via)), limits=LIMITS)
+    assert (str(reply), reply.transport) == (said, via.value)
+
+
+def test_the_whole_reply_has_all_sections(world: FakeDns) -> None:
+    asked = replace(query(world, name=dns.name.from_text("example.com.")), rdtype=SOA)
+    world.zone("example.com", "sub NS ns1.example.com.", "127.7.0.1")
+    below = replace(asked, name=dns.name.from_text("x.sub.example.com."), whole=True)
+    reply = hold(one(below))
+    assert reply.message is not None
+    assert reply.message.authority
 
 
 def test_a_long_answer_comes_whole(world: FakeDns) -> None:
