@@ -55,11 +55,7 @@ def test_writes_of_a_certificate_from_a_ca(counted: Any) -> None:
 
 
 def test_writes_of_a_renewal(counted: Any) -> None:
-    """No more than for a first certificate, whether the key is a new one or kept.
-
-    The API server keeps an Event for an hour. A renewal within it is counted into the Event that is there, which is a
-    create that is refused and a patch; a renewal that comes by itself is days later.
-    """
+    """No more than for a first certificate, whether the key is a new one or kept."""
     kept = {"algorithm": "ECDSA", "rotationPolicy": "Never"}
     counted.apply(
         certificate(counted.namespace, "renewed", "renewed.example.test"),
@@ -73,8 +69,7 @@ def test_writes_of_a_renewal(counted: Any) -> None:
             time.sleep(0.2)
         counted.wait_ready()
         writes = counted.writes(mark)
-        assert len([write for write in writes if not write.startswith("patch events")]) <= len(DNS01), writes
-        assert len(writes) <= len(DNS01) + 1
+        assert len(writes) <= len(DNS01), writes
 
 
 def test_requests_to_the_ca_for_a_new_certificate(counted: Any) -> None:

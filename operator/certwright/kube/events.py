@@ -37,8 +37,9 @@ def record(
     reason: str,
     message: str,
     now: datetime,
+    occasion: str = "",
 ) -> None:
-    """Create the Event, or count into the one there is of the same object, type and reason.
+    """Create the Event, or count into the one there is of the same object, type, reason and occasion.
 
     A first one costs one write; a repeat one refused write, one read and one write. An Event is a courtesy: who calls
     this should log a fault and go on.
@@ -50,12 +51,13 @@ def record(
         reason: CamelCase word; what it is one kind of.
         message: For a person; the latest one is shown.
         now: The moment.
+        occasion: What tells one from another that is no repeat, such as the number of a certificate.
 
     Raises:
         CertwrightError: See `kube.faults`.
     """
     namespace = regarding.namespace or "default"
-    digest = hashlib.sha256(f"{regarding.uid}/{type}/{reason}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{regarding.uid}/{type}/{reason}/{occasion}".encode()).hexdigest()[:16]
     name = f"{regarding.name[:200].rstrip('-.')}.{digest}"
     latest = {"message": clip(message, MESSAGE_LIMIT), "lastTimestamp": format_time(now)}
     body: dict[str, Any] = {

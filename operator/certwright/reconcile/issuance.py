@@ -223,7 +223,14 @@ class Issuance:
             f"in {seconds:.1f} s; valid until {status.get('notAfter', '?')}, "
             f"renewed at {status.get('renewalTime', '?')}"
         )
-        self._announcer.good(CERTIFICATE, certificate.meta, reason="Issued", message=message, now=now)
+        self._announcer.good(
+            CERTIFICATE,
+            certificate.meta,
+            reason="Issued",
+            message=message,
+            now=now,
+            occasion=str(status.get("revision")),
+        )
         return self._observer.look(certificate.key)
 
     def _cleaned_up(self, certificate: Certificate, now: datetime) -> bool:
