@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from certwright.errors import CertwrightError, Conflict, InvalidSpec, Retryable, Terminal, Throttled
+from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal, Throttled
 from certwright.providers.guard import Guard, standing
 from certwright.providers.http import NoReplyError, exchange
 from certwright.providers.telling import said
@@ -35,6 +35,7 @@ _URL: Final = re.compile(r"[!-~]{1,2000}")
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 CREDENTIALS_REFUSED, NOT_ALLOWED, RATE_LIMITED = "CredentialsRefused", "NotAllowed", "RateLimited"
 UNAVAILABLE, REQUEST_REFUSED, ZONE_NOT_IN_ACCOUNT = "ProviderUnavailable", "RequestRefused", "ZoneNotInAccount"
+CONFLICT = "ProviderConflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ class Api:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
             return Retryable(what, reason=UNAVAILABLE, after=pause)
         if status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.LOCKED}:
-            return Conflict(what)
+            return Retryable(what, reason=CONFLICT, after=pause)
         advice, reason = self._advice(reply)
         return Terminal(f"{what}{advice}", reason=reason)
 

@@ -2,7 +2,8 @@
 
 Records: each value is a record of its own with an id, which is looked up by name and value whenever it is needed.
 Sets: the API takes all values of a name at once. What was read may be old when it is written, so changes of one zone go
-one after the other in this process, and every write is read back: what another process overwrote is written again.
+one after the other in this process, and every write is read back: what another process overwrote is written again. That
+narrows the race between processes and does not end it; where an API changes single values, that is used.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from certwright.errors import Conflict, Terminal
-from certwright.providers.api import ZONE_NOT_IN_ACCOUNT
+from certwright.errors import Retryable, Terminal
+from certwright.providers.api import CONFLICT, ZONE_NOT_IN_ACCOUNT
 from certwright.providers.names import bare, suffixes
 
 if TYPE_CHECKING:
@@ -162,11 +163,7 @@ class Sets(Account):
 
     @abstractmethod
     def _write(self, zone: str, sets: Mapping[str, Sequence[str]]) -> None:
-        """Replace the RRsets of these names; one without values goes.
-
-        Raises:
-            Conflict: Somebody else changed one since it was read, where the API can tell.
-        """
+        """Replace the RRsets of these names; one without values goes."""
 
     def add_txt(self, zone: str, name: str, value: str) -> None:
         """See providers.base."""
@@ -195,12 +192,11 @@ class Sets(Account):
                 sets = {name: values for name, values in sets.items() if values != have[name]}
                 if not sets:
                     return
-                try:
-                    self._write(zone, sets)
-                except Conflict:
-                    continue
+                self._write(zone, sets)
                 wanted = {name: wanted[name] for name in sets}
-        raise Conflict(f"somebody else changes {', '.join(wanted)} in {zone} at the same time; tried again")
+        raise Retryable(
+            f"somebody else changes {', '.join(wanted)} in {zone} at the same time; tried again", reason=CONFLICT
+        )
 
 
 if TYPE_CHECKING:

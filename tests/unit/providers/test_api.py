@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from certwright.errors import Conflict, InvalidSpec, Retryable, Terminal, Throttled
+from certwright.errors import InvalidSpec, Retryable, Terminal, Throttled
 from certwright.providers import api, http
 from certwright.providers.api import Api, Endpoint, Reply
 from certwright.providers.credentials import Credential
@@ -79,10 +79,10 @@ def test_connections_are_kept(server: Echo) -> None:
         (403, Terminal, "NotAllowed", r"allow the credentials \(the entry token of Secret dns\) to write"),
         (404, Terminal, "RequestRefused", "404"),
         (408, Retryable, "ProviderUnavailable", "408"),
-        (409, Conflict, "Conflict", "409"),
-        (412, Conflict, "Conflict", "412"),
+        (409, Retryable, "ProviderConflict", "409"),
+        (412, Retryable, "ProviderConflict", "412"),
         (422, Terminal, "RequestRefused", "422"),
-        (423, Conflict, "Conflict", "423"),
+        (423, Retryable, "ProviderConflict", "423"),
         (500, Retryable, "ProviderUnavailable", "500"),
         (503, Retryable, "ProviderUnavailable", "503"),
     ],
