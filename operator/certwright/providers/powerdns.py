@@ -1,4 +1,7 @@
-"""PowerDNS Authoritative Server by its HTTP API: RRsets are replaced as a whole, many in one request."""
+"""PowerDNS Authoritative Server by its HTTP API.
+
+Since 4.9.12 and 5.0.2 it adds and removes single records; older servers replace RRsets as a whole.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,23 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from certwright.providers import txt
-from certwright.providers.api import Api, Endpoint
+from certwright.providers.api import Api, Endpoint, Reply
 from certwright.providers.base import ConfigField, ProviderInfo
 from certwright.providers.changes import Sets
 from certwright.providers.credentials import credential
 from certwright.providers.names import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from certwright.providers.base import Secrets
+    from certwright.providers.base import NamedValue, Secrets
     from certwright.resources.reading import Fields
 
 TTL: Final = 60
 DISABLED: Final = "\0disabled "
 """Before the value of a record that the server keeps and does not serve; it must come back as it was."""
+UNKNOWN_KIND: Final = b"changetype"
+"""What the answer of a server speaks of that does not know a kind of change."""
 NOTIFYING: Final = frozenset({"Master", "Primary", "Producer"})
 
 
@@ -37,6 +42,32 @@ class PowerDNS(Sets):
         super().__init__(api)
         self._base = f"/api/v1/servers/{quote(server, safe='')}/zones"
         self._notify: set[str] = set()
+        self._single = True
+
+    def add_many(self, zone: str, items: Sequence[NamedValue]) -> None:
+        """See providers.base."""
+        if not self._change_each(zone, items, "EXTEND"):
+            super().add_many(zone, items)
+
+    def remove_many(self, zone: str, items: Sequence[NamedValue]) -> None:
+        """See providers.base."""
+        if not self._change_each(zone, items, "PRUNE"):
+            super().remove_many(zone, items)
+
+    def _change_each(self, zone: str, items: Sequence[NamedValue], kind: str) -> bool:
+        """Change single records; tells whether the server can."""
+        left = list(dict.fromkeys(items))
+        while left and self._single:
+            # An RRset may be in a request once, and such a change has one record.
+            now = dict(reversed(left))
+            left = [(name, value) for name, value in left if now[name] != value]
+            changes = [_change(name, kind, [value]) for name, value in now.items()]
+            reply = self._patch(zone, changes, allow={HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+            if not reply.ok:
+                if UNKNOWN_KIND not in reply.body.lower():
+                    raise self._api.fault(reply)
+                self._single = False
+        return self._single
 
     def _zone_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         found = [zone for zone in self._api.get(self._base, {"zone": f"{names[0]}."}) if bare(zone["name"]) == names[0]]
@@ -58,16 +89,20 @@ class PowerDNS(Sets):
         ]
 
     def _write(self, zone: str, sets: Mapping[str, Sequence[str]]) -> None:
+        self._patch(zone, [_change(name, "REPLACE", values) for name, values in sets.items()])
+
+    def _patch(self, zone: str, changes: object, *, allow: Collection[int] = ()) -> Reply:
         known = self._zone_id(zone)
-        changes = [
-            {"name": name, "type": "TXT", "changetype": "REPLACE", "ttl": TTL, "records": list(map(_record, values))}
-            for name, values in sets.items()
-        ]
-        self._api.send("PATCH", f"{self._base}/{known}", body={"rrsets": changes})
-        if known in self._notify:
+        reply = self._api.send("PATCH", f"{self._base}/{known}", body={"rrsets": changes}, allow=allow)
+        if reply.ok and known in self._notify:
             # Else its secondaries hear of it within a minute only; a server that cannot has reasons of its own.
             refusals = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
             self._api.send("PUT", f"{self._base}/{known}/notify", allow=refusals)
+        return reply
+
+
+def _change(name: str, kind: str, values: Sequence[str]) -> dict[str, object]:
+    return {"name": name, "type": "TXT", "changetype": kind, "ttl": TTL, "records": list(map(_record, values))}
 
 
 def _record(value: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from certwright.errors import Conflict, InvalidSpec
+from certwright.errors import InvalidSpec, Retryable, Terminal
 from certwright.providers import changes, powerdns
 from certwright.providers.api import Api
 from certwright.providers.guard import Guard
@@ -18,12 +18,13 @@ BASE = "/api/v1/servers/localhost/zones"
 
 
 class FakePowerDNS(FakeApi):
-    """One RRset; `meddle` is called after each write."""
+    """One RRset; `meddle` is called after each write; `new` since 4.9.12."""
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[dict[str, Any]] = []
         self.kind = "Native"
+        self.new = False
         self.meddle: Callable[[], None] = lambda: None
 
     def routes(self) -> list[Route]:
@@ -43,8 +44,15 @@ class FakePowerDNS(FakeApi):
 
     def _patch(self, request: Request) -> Answer:
         (change,) = request.body["rrsets"]
-        assert (change["name"], change["changetype"]) == (NAME, "REPLACE")
-        self.records = change["records"]
+        assert change["name"] == NAME
+        if change["changetype"] == "REPLACE":
+            self.records = change["records"]
+        elif not self.new:
+            return Answer(422, {"error": "Changetype not understood"})
+        else:
+            (record,) = change["records"]
+            self.records = [each for each in self.records if each["content"] != record["content"]]
+            self.records += [record] if change["changetype"] == "EXTEND" else []
         self.meddle()
         return Answer(204)
 
@@ -91,9 +99,27 @@ def test_a_race_that_is_lost_again_and_again(fake: FakePowerDNS) -> None:
         fake.records = []
 
     fake.meddle = meddle
-    with pytest.raises(Conflict, match="somebody else changes _acme-challenge"):
+    with pytest.raises(Retryable, match="somebody else changes _acme-challenge"):
         provider(fake).add_txt("example.com.", NAME, "ours")
-    assert sum(request.method == "PATCH" for request in fake.requests) == changes.ATTEMPTS
+    kinds = [request.body["rrsets"][0]["changetype"] for request in fake.requests if request.method == "PATCH"]
+    assert kinds == ["EXTEND", *["REPLACE"] * changes.ATTEMPTS]
+
+
+def test_a_new_server_changes_single_records(fake: FakePowerDNS) -> None:
+    fake.new = True
+    made = provider(fake)
+    made.add_many("example.com.", [(NAME, "one"), (NAME, "two"), (NAME, "one")])
+    assert [record["content"] for record in fake.records] == ['"one"', '"two"']
+    made.remove_many("example.com.", [(NAME, "one")])
+    assert [record["content"] for record in fake.records] == ['"two"']
+    assert [request.method for request in fake.requests] == ["GET", "PATCH", "PATCH", "PATCH"]
+
+
+def test_another_refusal_is_not_taken_for_an_old_server(fake: FakePowerDNS) -> None:
+    refusal = Answer(422, {"error": "RRset is in the way of a CNAME"})
+    fake.override = lambda request: refusal if request.method == "PATCH" else None
+    with pytest.raises(Terminal, match="answers 422: RRset is in the way of a CNAME"):
+        provider(fake).add_txt("example.com.", NAME, "one")
 
 
 def test_a_primary_notifies(fake: FakePowerDNS) -> None:
