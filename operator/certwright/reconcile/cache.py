@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from certwright.core.ownership import owner_of
 from certwright.errors import CertwrightError
 from certwright.kube import secrets
+from certwright.reconcile.bodies import names_secret, ready_of, slim, version_of
 from certwright.reconcile.views import secret_view
-from certwright.resources.conditions import READY
 from certwright.resources.issuer import issuer_key
 from certwright.resources.meta import Meta
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, ObjectKey
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from certwright.resources.names import Names
 
 SECRET, DELETED = "Secret", "DELETED"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Place = tuple[str, str]
 Group = TypeVar("Group", ObjectKey, Place)
 
@@ -112,6 +111,12 @@ class Cache:
         with self._lock:
             record = self._certificates.get(key)
         return record.body if record else None
+
+    def uid(self, key: ObjectKey) -> str:
+        """The uid of a Certificate; empty when there is none."""
+        with self._lock:
+            record = self._certificates.get(key)
+        return record.uid if record else ""
 
     def take_orphan(self, key: ObjectKey) -> dict[str, Any] | None:
         """The last body of a Certificate that was deleted while an order was under way; handed out once."""
@@ -196,10 +201,10 @@ class Cache:
         if event == DELETED:
             self._issuers.pop(key, None)
             return {key} | self.dependents(key)
-        slim = _slim(body)
-        if old and _version(old) == _version(slim):
+        kept = slim(body)
+        if old and version_of(old) == version_of(kept):
             return set()
-        self._issuers[key] = slim
+        self._issuers[key] = kept
         return {key} | self.dependents(key)
 
     def _note_secret(self, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
@@ -225,17 +230,17 @@ class Cache:
         spec = body.get("spec") if isinstance(body.get("spec"), dict) else {}
         reference = (spec or {}).get("issuerRef") or {}
         name, kind = str(reference.get("name", "")), str(reference.get("kind") or ISSUER)
-        slim = _slim(body)
-        meta = Meta.of(slim)
+        kept = slim(body)
+        meta = Meta.of(kept)
         return _Certificate(
-            body=json.dumps(slim, separators=(",", ":")).encode(),
-            resource_version=_version(slim),
+            body=json.dumps(kept, separators=(",", ":")).encode(),
+            resource_version=version_of(kept),
             issuer=issuer_key(kind, key.namespace, name),
             secret=(key.namespace, str((spec or {}).get("secretName", ""))),
             created=meta.created,
-            ready=intern(_ready(slim)),
+            ready=intern(ready_of(kept)),
             uid=meta.uid,
-            renewal=parse_time((slim.get("status") or {}).get("renewalTime")),
+            renewal=parse_time((kept.get("status") or {}).get("renewalTime")),
         )
 
     def _drop_certificate(self, key: ObjectKey) -> None:
@@ -251,7 +256,7 @@ class Cache:
             key
             for key, body in self._issuers.items()
             if (self._cluster_namespace if key.kind == CLUSTER_ISSUER else key.namespace) == namespace
-            and _names_secret(body.get("spec"), name)
+            and names_secret(body.get("spec"), name)
         ]
 
 
@@ -263,36 +268,8 @@ def _discard(table: dict[Group, set[ObjectKey]], group: Group, key: ObjectKey) -
         table.pop(group, None)
 
 
-def _slim(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A body without what is long and never looked at."""
-    meta = {key: value for key, value in (body.get("metadata") or {}).items() if key != "managedFields"}
-    if LAST_APPLIED in (meta.get("annotations") or {}):
-        meta["annotations"] = {key: value for key, value in meta["annotations"].items() if key != LAST_APPLIED}
-    return {**body, "metadata": meta}
-
-
-def _version(body: Mapping[str, Any]) -> str:
-    return str((body.get("metadata") or {}).get("resourceVersion", ""))
-
-
-def _ready(body: Mapping[str, Any]) -> str:
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    return next((str(item.get("status")) for item in conditions if item.get("type") == READY), "Unknown")
-
-
 def _older(new: _Certificate, old: _Certificate) -> bool:
     """Whether news is behind what we wrote ourselves; versions compare as numbers where they are numbers."""
     if new.resource_version.isdigit() and old.resource_version.isdigit():
         return int(new.resource_version) < int(old.resource_version)
     return False
-
-
-def _names_secret(value: object, name: str) -> bool:
-    if isinstance(value, dict):
-        return any(
-            (key == "secretName" and item == name)
-            or (key.lower().endswith("secretref") and isinstance(item, dict) and item.get("name") == name)
-            or _names_secret(item, name)
-            for key, item in value.items()
-        )
-    return isinstance(value, list) and any(_names_secret(item, name) for item in value)

@@ -90,6 +90,10 @@ class CertificateReconciler:
         Returns:
             Seconds until it is to be looked at again; None until something changes.
         """
+        with structlog.contextvars.bound_contextvars(uid=self._cache.uid(key)):
+            return self._guarded(key)
+
+    def _guarded(self, key: ObjectKey) -> float | None:
         try:
             return self._settle(key)
         except InvalidSpec as fault:

@@ -8,7 +8,8 @@ import pytest
 
 from certwright.core.observation import SecretView
 from certwright.pki import keys
-from certwright.reconcile.cache import LAST_APPLIED, SECRET, Cache
+from certwright.reconcile.bodies import LAST_APPLIED
+from certwright.reconcile.cache import SECRET, Cache
 from certwright.resources.certificate import PrivateKeySpec
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, Names, ObjectKey
 from certwright.resources.values import format_time

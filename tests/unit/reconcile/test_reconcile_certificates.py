@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from certwright.core import backoff
 from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec, Retryable, Terminal, Throttled
@@ -768,3 +769,13 @@ def test_a_certificate_whose_spec_became_unreadable_leaves_no_fault_when_it_goes
 
 def test_the_clock_of_a_reconciler_is_in_utc() -> None:
     assert utc_now().utcoffset() == timedelta(0)
+
+
+def test_what_is_logged_of_a_certificate_carries_its_uid() -> None:
+    it = operator()
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        it.settle()
+    body = it.kube.get("certificates", "web")
+    assert body is not None
+    uid = body["metadata"]["uid"]
+    assert [line["uid"] for line in lines if line["event"].startswith("certificate stored")] == [uid]
