@@ -187,12 +187,15 @@ def _values_of_a_person_stay(subject: Subject) -> None:
 
 
 def _the_zone_itself_can_have_a_value(subject: Subject) -> None:
-    provider = subject.make()
+    provider, below = subject.make(), subject.new_name()
     before = subject.read_txt(subject.zone)
+    provider.add_txt(subject.zone, below, VALUES[2])
     provider.add_txt(subject.zone, subject.zone, VALUES[2])
     subject.expect(subject.zone, *before, VALUES[2])
     provider.remove_txt(subject.zone, subject.zone, VALUES[2])
     subject.expect(subject.zone, *before)
+    subject.expect(below, VALUES[2])
+    provider.remove_txt(subject.zone, below, VALUES[2])
 
 
 def _the_zone_of_a_name_is_the_longest(subject: Subject) -> None:
