@@ -112,6 +112,9 @@ def _down(zones: Zones, step: Descent, name: dns.name.Name) -> Conversation[Desc
     if held is not None and held.is_subdomain(dns.name.from_text(zone.name)) and held.to_text() != zone.name:
         # The servers of the parent hold the child, too, and answer for it at once.
         return replace(step, path=(*step.path, held.to_text()), zone=replace(zone, name=held.to_text()), named=())
+    if held is None and len(name.labels) > len(dns.name.from_text(zone.name).labels) + 1:
+        # A CNAME hides which zone its owner is in; the name above is in the same one, or is the way to it.
+        return (yield from _down(zones, step, name.parent()))
     return None
 
 

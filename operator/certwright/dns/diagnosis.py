@@ -82,18 +82,18 @@ class Diagnosis:
         return replace(self, findings=_ranked((*self.findings, *more)))
 
 
-def diagnose(zones: Zones, subjects: Sequence[Subject], *, nobody: str = interception.NOBODY) -> list[Diagnosis]:
+def diagnose(zones: Zones, subjects: Sequence[Subject], *, nobody: str = "") -> list[Diagnosis]:
     """Look at names side by side, and wait for the answers: for twice the total of the resolvers' limits at most.
 
     Args:
         zones: How zones, their servers and the resolvers are found.
         subjects: The names.
-        nobody: The address that betrays an interceptor; another one is for tests.
+        nobody: The address that betrays an interceptor; empty for the one that is nobody's, another is for tests.
 
     Raises:
         InvalidSpec: Naming what is no host name.
     """
-    cases = [_Case(zones, subject, nobody) for subject in subjects]
+    cases = [_Case(zones, subject, nobody or interception.NOBODY) for subject in subjects]
     limits = zones.resolvers.limits
     firsts = [look for case in cases for look in (case.descend(), case.follow(), case.ask_caa(), case.probe())]
     for outcome in (
@@ -215,9 +215,10 @@ class _Case:
             return [_wrong_zone(belief, descent.zone)]
         if descent.findings or isinstance(self._chain, CertwrightError):
             return []
-        above = descent.path[-2] if len(descent.path) > 1 else "its parent"
         there = several(server.name for server in descent.zone.nameservers)
-        return [ok("Delegation", f"{above} delegates {descent.zone.name} to {there}")]
+        if descent.named:
+            return [ok("Delegation", f"{descent.path[-2]} delegates {descent.zone.name} to {there}, as the zone says")]
+        return [ok("Delegation", f"{descent.zone.name} is at {there}; the servers of the zone above hold it, too")]
 
     def _belief(self, zone: Zone) -> str:
         """What the resolvers have instead of the zone, if they do not have it where it is."""

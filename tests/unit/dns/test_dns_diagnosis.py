@@ -9,6 +9,8 @@ from certwright.dns.caa import Wish
 from certwright.dns.diagnosis import Diagnosis, Subject, diagnose
 from certwright.dns.finding import Severity
 from certwright.dns.negative import LONG
+from certwright.dns.resolvers import Resolvers, Server
+from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
 from unit.dns.fake_dns import RESOLVER, FakeDns
 
@@ -111,6 +113,12 @@ class TestDelegation:
         found = look(world, "www.sub.example.com")
         assert not found.problems, found
         assert found.path == ("com.", "example.com.", "sub.example.com.")
+
+    def test_a_child_and_a_cname_at_the_same_servers(self, world: FakeDns) -> None:
+        world.zone("sub.example.com", "_acme-challenge.www CNAME x.example.com.", "127.7.0.1", "127.7.0.2")
+        found = look(world, "www.sub.example.com")
+        assert not found.problems, found
+        assert (found.chain[-1], found.zone) == ("x.example.com.", "example.com.")
 
     def test_the_parent_cannot_be_reached(self, world: FakeDns) -> None:
         world.faults[PARENT] = "silent"
@@ -365,8 +373,9 @@ def test_the_resolvers_are_dead(world: FakeDns) -> None:
 
 
 def test_many_names_side_by_side(world: FakeDns) -> None:
-    found = diagnose(world.finder(), [Subject(f"w{number}.example.com") for number in range(20)], nobody=NOBODY)
-    assert [len(item.problems) for item in found] == [0] * 20
+    patient = Zones(Resolvers([Server(RESOLVER, world.port)]), authoritative_port=world.port)
+    found = diagnose(patient, [Subject(f"w{number}.example.com") for number in range(20)], nobody=NOBODY)
+    assert [item.problems for item in found] == [()] * 20
 
 
 @pytest.mark.parametrize("subject", [Subject("a b"), Subject("example.com", expected_cname="a b")])
