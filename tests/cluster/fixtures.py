@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cluster.environment import Environment, build_all
+from cluster.node import Node
+from cluster.node_programs import build_node
 from cluster.pebble import Pebble, PebbleOptions
 
 
@@ -18,13 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test: a build of minutes must be seen, and is no test's time."""
-    if session.config.option.collectonly or not any(
-        "env" in getattr(item, "fixturenames", ()) for item in session.items
-    ):
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly or "env" not in wanted:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
         build_all()
+        if "node" in wanted and not Node.missing():
+            build_node()
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,18 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """The environment that the tests of a session share. Put it back as it was found."""
     with Environment(tmp_path_factory.mktemp("environment")) as environment:
         yield environment
+
+
+@pytest.fixture(scope="module")
+def node(env: Environment) -> Iterator[Node]:
+    """A node of the environment's cluster; where there can be none the test is skipped with the reason.
+
+    It starts in seconds and ends with the module: tests that count requests have the cluster for themselves.
+    """
+    if reason := Node.missing():
+        pytest.skip(reason)
+    with Node(env) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -103,6 +103,15 @@ def _copy_of(program: Path) -> Path:
     return copy
 
 
+def debian(package: str) -> Path:
+    """Return the folder with a Debian package, and with what it needs and the machine lacks, unpacked into the cache.
+
+    Raises:
+        MissingProgramError: it could not be had.
+    """
+    return _debian(package)
+
+
 def _debian(package: str) -> Path:
     """Unpack a Debian package, and what it needs and the machine lacks, into the cache."""
     target = cache_root() / "debian" / package

@@ -1,0 +1,339 @@
+"""A real node for a running environment: kubelet, containerd and what a cluster has besides.
+
+    python -m cluster.node up [--state DIR]      start an environment with a node; print the kubeconfig and the address
+    python -m cluster.node down [--state DIR]    end both
+
+Ports 80 and 443 of the node's address are the Ingress controller's, as on the internet. Pods reach each other,
+Services, the API server and, through the cluster's DNS, the harness's BIND; nothing beyond this machine.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import yaml
+
+from cluster import node_config, node_images, node_programs
+from cluster.build import forward
+from cluster.cache import cache_root
+from cluster.environment import KUBECONFIG_VARIABLE, Environment
+from cluster.node_sandbox import CACHE, STATE, Sandbox
+from cluster.process import Child, StartError
+
+#: Of the Service `kubernetes` and of the cluster's DNS, in the range that the API server gives addresses from.
+API_SERVICE, DNS_SERVICE = "10.0.0.1", "10.0.0.10"
+_API_PORT = 6443
+_CAP_SYS_RESOURCE = 24
+_SANDBOX_FOLDERS = ("cni", "lib", "log")
+
+
+class Node:
+    """A node of an environment's cluster.
+
+    Its name is its address: the API server looks nodes up by name to fetch logs, and no DNS would know another.
+
+    Args:
+        environment: A running one with a control plane of its own.
+        folder: For data and logs; in the environment's state by default.
+
+    Attributes:
+        name: Of the Node object; the address.
+        started_in: Seconds that the steps of the start took.
+    """
+
+    def __init__(self, environment: Environment, folder: Path | None = None) -> None:
+        self._env = environment
+        self.folder = folder or environment.state / "node"
+        self.name = ""
+        self.started_in: dict[str, float] = {}
+        self._sandbox = Sandbox(self.folder)
+        self._children: list[Child] = []
+        self._registered = False
+
+    @staticmethod
+    def missing() -> str | None:
+        """Return why there can be no node here, in one line; None if there can."""
+        if os.environ.get(KUBECONFIG_VARIABLE):
+            return "a node needs a cluster of the harness's own, not an existing one"
+        return Sandbox.missing()
+
+    @property
+    def address(self) -> str:
+        """The node's address, reached from this machine."""
+        return self._sandbox.address
+
+    @property
+    def gateway(self) -> str:
+        """This machine's address as the node and its pods see it."""
+        return self._sandbox.gateway
+
+    @property
+    def children(self) -> list[Child]:
+        """The processes, in the order in which they were started."""
+        return [self._sandbox.process, *self._children]
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and return when it is Ready and serves.
+
+        Raises:
+            BuildError: a program could not be built.
+            MissingProgramError: a program could not be brought.
+            StartError: something did not start; `stop()` ends the rest.
+        """
+        node_programs.build_node()
+        control_plane = self._env.require("users", "controllers")
+        self._timed("sandbox", self._sandbox.start)
+        self.name = self.address
+        api = urlsplit(control_plane.url)
+        self.expose(_API_PORT, f"{api.hostname}:{api.port}")
+        self.expose(53, self._env.bind.resolver)
+        self._extend_serving_certificate()
+        self._configure()
+        self._timed("containerd", self._start_containerd)
+        self._apply_objects()
+        parts = [self._start_scheduler, self._start_kubelet, self._start_proxy, self._start_dns]
+        with ThreadPoolExecutor(len(parts)) as pool:
+            for future in [pool.submit(self._timed, part.__name__.removeprefix("_start_"), part) for part in parts]:
+                future.result()
+
+    def stop(self) -> None:
+        """End it with all its pods, and take its objects out of the cluster if that still runs."""
+        self._sandbox.stop()
+        for child in reversed(self._children):
+            child.stop()
+        self._children.clear()
+        control_plane = self._env.control_plane
+        if self._registered and control_plane and control_plane.ready():
+            self._remove_objects()
+        self._registered = False
+
+    def expose(self, port: int, target: str) -> str:
+        """Let the node and its pods reach a server of this machine's loopback, by TCP and UDP.
+
+        Args:
+            port: At the gateway's address.
+            target: `address:port` of the server.
+
+        Returns:
+            `address:port` for the node and its pods.
+        """
+        listen = f"{self.gateway}:{port}"
+        child = Child(f"forward-{port}", [forward().path(), listen, target], folder=self.folder)
+        self._children.append(child)
+        child.start()
+        return listen
+
+    def load_image(self, archive: Path) -> None:
+        """Import an OCI or Docker archive. Pods use it with `imagePullPolicy: Never`; there is no registry."""
+        self._ctr("images", "import", f"--snapshotter={_snapshotter(self.folder)}", _inside(archive.resolve()))
+
+    def run(self, *command: str | Path) -> str:
+        """Run a command on the node and return what it printed; raises StartError if it fails."""
+        return self._sandbox.run(*command)
+
+    def memory(self) -> dict[str, int]:
+        """Return the resident memory of each process of the node's own, in bytes."""
+        own = {"containerd", "kubelet", "kube-proxy", "kube-scheduler", "coredns", "traefik"}
+        found = {}
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+                command = (status.parent / "cmdline").read_bytes().decode().split("\0")
+                network = (status.parent / "ns" / "net").readlink()
+            except OSError:
+                continue
+            names = [Path(part).name.partition("-v")[0] for part in command[:2]]
+            name = next((name for name in reversed(names) if name in own), None)
+            if name and network == self._network():
+                found[name] = int(fields["VmRSS"].split()[0]) * 1024
+        return found
+
+    def _network(self) -> Path:
+        return Path(self._sandbox.run("readlink", "/proc/self/ns/net").strip())
+
+    def _timed(self, name: str, part: Callable[[], None]) -> None:
+        begin = time.monotonic()
+        part()
+        self.started_in[name] = time.monotonic() - begin
+
+    def _child(self, name: str, *command: str | Path, env: dict[str, str] | None = None) -> Child:
+        child = Child(name, self._sandbox.enter(*command), folder=self.folder, env=env)
+        self._children.append(child)
+        child.start()
+        return child
+
+    def _configure(self) -> None:
+        for folder in _SANDBOX_FOLDERS:
+            (self.folder / folder).mkdir(exist_ok=True)
+        files = {
+            "containerd.toml": node_config.containerd(
+                pause=node_images.PAUSE,
+                cni=_inside(node_programs.cni()),
+                snapshotter=_snapshotter(self.folder),
+                restricted=not _has_capability(_CAP_SYS_RESOURCE),
+            ),
+            "cni/10-pods.conflist": node_config.cni(str(self._sandbox.pods)),
+            "kubelet.yaml": node_config.kubelet(address=self.address, cgroup=self._sandbox.cgroup, dns=DNS_SERVICE),
+            "Corefile": node_config.corefile(address=self.address, upstream=self.gateway),
+        }
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+        masters = ["system:masters"]
+        self._write_kubeconfig("kubelet", f"system:node:{self.name}", ["system:nodes", *masters])
+        self._write_kubeconfig("scheduler", "system:kube-scheduler", [])
+        self._write_kubeconfig("proxy", "system:kube-proxy", [])
+        self._write_kubeconfig("coredns", "coredns", masters)
+
+    def _write_kubeconfig(self, name: str, user: str, groups: list[str]) -> None:
+        """Write a kubeconfig for use inside: with the credentials in it, by way of the gateway."""
+        document = yaml.safe_load(self._env.kubeconfig_for(user, groups).read_text())
+        for entry in (document["clusters"][0]["cluster"], document["users"][0]["user"]):
+            for key in ("certificate-authority", "client-certificate", "client-key"):
+                if file := entry.pop(key, None):
+                    entry[f"{key}-data"] = base64.b64encode(Path(file).read_bytes()).decode()
+        cluster = document["clusters"][0]["cluster"]
+        cluster["server"] = f"https://{self.gateway}:{_API_PORT}"
+        cluster["tls-server-name"] = "kubernetes.default.svc"
+        path = self.folder / f"{name}.kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(document))
+
+    def _extend_serving_certificate(self) -> None:
+        """Give the API server a certificate that names the Service `kubernetes` too, by which pods know it.
+
+        It looks at the files again when they change, so it needs no restart.
+        """
+        authority = self._env.require("users")._authority
+        name = "kubernetes"
+        hosts = [name, f"{name}.default", f"{name}.default.svc", f"{name}.default.svc.{node_config.DOMAIN}"]
+        authority.server("apiserver", addresses=["127.0.0.1", API_SERVICE], hosts=hosts)
+
+    def _start_containerd(self) -> None:
+        runc = node_programs.runc()
+        env = _environment(node_programs.containerd(), runc.path.parent, libraries=runc.env.get("LD_LIBRARY_PATH", ""))
+        config = STATE / "containerd.toml"
+        containerd = self._child(
+            "containerd", _inside(node_programs.containerd() / "containerd"), "-c", config, env=env
+        )
+        containerd.wait_until(self._containerd_answers)
+        for image in (node_images.pause(), node_images.python()):
+            self.load_image(image)
+
+    def _containerd_answers(self) -> bool:
+        try:
+            self._ctr("version")
+        except StartError:
+            return False
+        return True
+
+    def _ctr(self, *arguments: str) -> None:
+        ctr = _inside(node_programs.containerd() / "ctr")
+        self.run(ctr, "--namespace=k8s.io", f"--address={node_config.CONTAINERD_SOCKET}", *arguments)
+
+    def _start_kubelet(self) -> None:
+        kubelet = self._child(
+            "kubelet",
+            *(_inside(node_programs.nodeplane().path()), "kubelet"),
+            f"--config={STATE}/kubelet.yaml",
+            f"--kubeconfig={STATE}/kubelet.kubeconfig",
+            f"--hostname-override={self.name}",
+            f"--node-ip={self.address}",
+        )
+        self._registered = True
+        kubelet.wait_until(self._ready)
+
+    def _ready(self) -> bool:
+        path = '{.status.conditions[?(@.type=="Ready")].status}'
+        return self._env.kubectl("get", "node", self.name, "-o", f"jsonpath={path}", check=False).strip() == "True"
+
+    def _start_scheduler(self) -> None:
+        self._child(
+            "kube-scheduler",
+            *(_inside(node_programs.nodeplane().path()), "kube-scheduler"),
+            f"--kubeconfig={STATE}/scheduler.kubeconfig",
+            *("--leader-elect=false", "--bind-address=127.0.0.1"),
+        )
+
+    def _start_proxy(self) -> None:
+        nft = node_programs.nft()
+        self._child(
+            "kube-proxy",
+            *(_inside(node_programs.nodeplane().path()), "kube-proxy"),
+            f"--kubeconfig={STATE}/proxy.kubeconfig",
+            f"--hostname-override={self.name}",
+            "--proxy-mode=nftables",
+            # The limits of connection tracking are the machine's and may not be writable.
+            *("--conntrack-max-per-core=0", "--conntrack-min=0"),
+            *("--healthz-bind-address=127.0.0.1:10256", "--metrics-bind-address=127.0.0.1:10249"),
+            env=_environment(nft.path.parent, libraries=nft.env.get("LD_LIBRARY_PATH", "")),
+        )
+
+    def _start_dns(self) -> None:
+        coredns = self._child("coredns", _inside(node_programs.coredns().path()), "-conf", STATE / "Corefile")
+        coredns.wait_until(lambda: "CoreDNS-" in coredns.log_tail())
+
+    def _apply_objects(self) -> None:
+        api: list[dict[str, object]] = [{"name": "https", "port": _API_PORT, "protocol": "TCP"}]
+        dns: list[dict[str, object]] = [{"name": kind.lower(), "port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
+        items = [
+            node_config.endpoint_slice("default", "kubernetes", f"node-{self.name}", self.gateway, api),
+            node_config.endpoint_slice("kube-system", "kube-dns", f"node-{self.name}", self.address, dns),
+            node_config.dns_service(DNS_SERVICE),
+        ]
+        self._env.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        self._registered = True
+
+    def _remove_objects(self) -> None:
+        gone = ["--ignore-not-found", "--wait=false"]
+        mine = [f"--field-selector=spec.nodeName={self.name}", "--grace-period=0", "--force"]
+        self._env.kubectl("delete", "pods", "--all-namespaces", *mine, *gone, check=False)
+        self._env.kubectl("delete", "node", self.name, *gone, check=False)
+        for namespace in ("default", "kube-system"):
+            self._env.kubectl("delete", "endpointslice", f"node-{self.name}", f"--namespace={namespace}", *gone)
+
+
+def _inside(path: Path) -> str:
+    """Return where a file of the cache, or of the machine, is seen in the sandbox."""
+    return str(CACHE / path.relative_to(cache_root())) if path.is_relative_to(cache_root()) else str(path)
+
+
+def _environment(*folders: Path, libraries: str = "") -> dict[str, str]:
+    """Return an environment in which programs of these folders are found."""
+    path = os.pathsep.join([*(_inside(folder) for folder in folders), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+    inside = os.pathsep.join(_inside(Path(folder)) for folder in libraries.split(os.pathsep) if folder)
+    return {"PATH": path, **({"LD_LIBRARY_PATH": inside} if inside else {})}
+
+
+def _has_capability(number: int) -> bool:
+    status = Path("/proc/self/status").read_text()
+    bits = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(bits, 16) >> number & 1)
+
+
+def _snapshotter(folder: Path) -> str:
+    """An overlay on an overlay is refused by the kernel: there every layer is copied."""
+    done = subprocess.run(
+        ["stat", "--file-system", "--format=%T", str(folder)], capture_output=True, text=True, check=False
+    )
+    return "native" if "overlay" in done.stdout else "overlayfs"

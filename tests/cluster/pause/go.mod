@@ -1,0 +1,3 @@
+module certwright.dev/certwright/tests/cluster/pause
+
+go 1.25.0
