@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from certwright.cli import times
 from certwright.cli.exits import NOT_READY
 from certwright.cli.options import AllNamespaces, ApiGroup, Format, Kubeconfig, Namespace, Output
 from certwright.errors import Retryable
@@ -82,7 +82,7 @@ def one(cluster: Cluster, namespace: str, name: str) -> View:
     from certwright.cli import reading  # noqa: PLC0415 - likewise
     from certwright.cli.printing import plain  # noqa: PLC0415
 
-    now = datetime.now(UTC)
+    now = times.moment()
     story = reading.story(cluster.kube, namespace, name, now)
 
     def render() -> RenderableType:
@@ -100,7 +100,7 @@ def several(cluster: Cluster, namespace: str) -> View:
     from certwright.cli.printing import plain  # noqa: PLC0415
     from certwright.cli.situation import Situation  # noqa: PLC0415
 
-    now = datetime.now(UTC)
+    now = times.moment()
     found = [Situation.of(body, now) for body in reading.all_certificates(cluster.kube, namespace)]
 
     def render() -> RenderableType:

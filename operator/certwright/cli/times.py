@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 _STEPS = ((timedelta(days=2), 86400, "days"), (timedelta(hours=2), 3600, "h"), (timedelta(minutes=2), 60, "min"))
+
+
+def moment() -> datetime:
+    """The moment at which a command looks."""
+    return datetime.now(UTC)
 
 
 def span(length: timedelta) -> str:
@@ -20,13 +21,13 @@ def span(length: timedelta) -> str:
     return f"{seconds} s"
 
 
-def relative(moment: datetime, now: datetime) -> str:
+def relative(when: datetime, now: datetime) -> str:
     """How far away: `in 59 days`, `5 min ago`, `now`."""
-    if abs(moment - now) < timedelta(seconds=1):
+    if abs(when - now) < timedelta(seconds=1):
         return "now"
-    return f"in {span(moment - now)}" if moment > now else f"{span(now - moment)} ago"
+    return f"in {span(when - now)}" if when > now else f"{span(now - when)} ago"
 
 
-def full(moment: datetime, now: datetime) -> str:
+def full(when: datetime, now: datetime) -> str:
     """The moment in UTC, and how far away it is."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({relative(moment, now)})"
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC ({relative(when, now)})"

@@ -1,11 +1,16 @@
 """The commands, with a made-up API server behind them."""
 
 import pytest
-from fake_api import FakeApi, Run
+from fake_api import NOW, FakeApi, Run
 from typer.testing import CliRunner, Result
 
-from certwright.cli import cluster
+from certwright.cli import cluster, times
 from certwright.cli.main import app
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "moment", lambda: NOW)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A made-up API server for the commands: objects by path, and every write kept."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from typer.testing import Result
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from certwright.errors import CertwrightError
 
 Body = dict[str, Any]
+NOW = datetime.now(UTC)
+"""The moment at which the commands look, however long the tests before them take."""
 Run = Callable[..., Result]
 
 

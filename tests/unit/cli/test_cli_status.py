@@ -1,12 +1,12 @@
 """`certwright status`: from objects to what is printed, and to the exit code."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
-from fake_api import MISSING, READY, Body, FakeApi, Run, certificate, condition
+from fake_api import MISSING, NOW, READY, Body, FakeApi, Run, certificate, condition
 from rich.console import Console
 
 from certwright.cli import status as command
@@ -14,7 +14,6 @@ from certwright.cli.situation import UNSEEN, Situation
 from certwright.errors import Retryable
 from certwright.resources.values import format_time
 
-NOW = datetime.now(UTC)
 DATES: Body = {
     "notBefore": format_time(NOW - timedelta(days=30, minutes=1)),
     "notAfter": format_time(NOW + timedelta(days=60, minutes=1)),
