@@ -45,7 +45,8 @@ class Flight:
         checks: Rounds of checks so far.
         polls: Times the order was asked for since the last change of its state.
         next_poll: Monotonic seconds before which the order is not asked for again.
-        presented_at: Monotonic seconds of the moment when all was presented.
+        presented_at: Monotonic seconds of the moment when all was presented first.
+        written_at: Monotonic seconds of the moment when something was presented last.
         journaled: What another process planned, where the order was taken up from its journal.
         generation: Of the issuer's spec that the solvers were built from.
     """
@@ -59,6 +60,7 @@ class Flight:
     polls: int = 0
     next_poll: float = 0.0
     presented_at: float | None = None
+    written_at: float = 0.0
     journaled: tuple[IdentifierJournal, ...] = ()
     generation: int = 0
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from certwright.acme.client import AcmeClient
     from certwright.issuers.solver_set import SolverSet
 
+WRITTEN_AGAIN = 120.0
+"""Seconds after which a record that nobody sees is written once more: another's change may have undone it."""
 FIRST_CHECK = 0.5
 """Seconds until a record that was not seen is looked for again; doubled up to the solver's interval."""
 
@@ -107,6 +109,8 @@ def present(flight: Flight, now: float) -> None:
         for proof in group:
             proof.state = ChallengeState.PRESENTED
     if fresh:
+        flight.written_at = now
+    if fresh and flight.presented_at is None:
         flight.presented_at = flight.since = now
 
 
@@ -138,6 +142,9 @@ def check(flight: Flight, now: float) -> float | None:
         missing = [proof for proof in group if proof.verdict and not proof.verdict.ok]
         if not missing:
             continue
+        if now - flight.written_at >= WRITTEN_AGAIN:
+            for proof in missing:
+                proof.state = ChallengeState.PLANNED
         if propagation.timeout is not None and since > propagation.timeout.total_seconds():
             unseen = missing[0].verdict
             text = f"{unseen.summary}, after {int(since)} s; {unseen.action}" if unseen else "not seen"

@@ -213,6 +213,21 @@ def test_a_record_that_is_never_seen_is_given_up_by_the_solvers_timeout(bench: B
     assert bench.clean()
 
 
+def test_a_record_that_somebody_undid_is_written_again(bench: Bench) -> None:
+    bench.solver.unseen = {"_acme-challenge.web.example.com."}
+    bench.advance()
+    bench.advance()
+    bench.seconds += 30
+    bench.advance()
+    assert bench.solver.calls.count("present") == 1
+    bench.seconds += 100
+    bench.advance()
+    bench.solver.unseen = set()
+    bench.until(Issued)
+    assert bench.solver.calls.count("present") == 2
+    assert bench.clean()
+
+
 def test_the_first_look_waits_as_long_as_the_solver_says(bench: Bench) -> None:
     bench.solver.propagation = Propagation(wait=timedelta(seconds=20))
     bench.advance()
