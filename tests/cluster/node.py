@@ -21,11 +21,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from cluster import node_config, node_images, node_programs
+from cluster import node_config, node_images, node_programs, node_traefik
 from cluster.build import forward
 from cluster.cache import cache_root
 from cluster.environment import KUBECONFIG_VARIABLE, Environment
 from cluster.node_sandbox import CACHE, STATE, Sandbox
+from cluster.ports import accepts
 from cluster.process import Child, StartError
 
 #: Of the Service `kubernetes` and of the cluster's DNS, in the range that the API server gives addresses from.
@@ -112,7 +113,7 @@ class Node:
         self._configure()
         self._timed("containerd", self._start_containerd)
         self._apply_objects()
-        parts = [self._start_scheduler, self._start_kubelet, self._start_proxy, self._start_dns]
+        parts = [self._start_scheduler, self._start_kubelet, self._start_proxy, self._start_dns, self._start_traefik]
         with ThreadPoolExecutor(len(parts)) as pool:
             for future in [pool.submit(self._timed, part.__name__.removeprefix("_start_"), part) for part in parts]:
                 future.result()
@@ -204,6 +205,7 @@ class Node:
         self._write_kubeconfig("scheduler", "system:kube-scheduler", [])
         self._write_kubeconfig("proxy", "system:kube-proxy", [])
         self._write_kubeconfig("coredns", "coredns", masters)
+        self._write_kubeconfig("traefik", "traefik", masters)
 
     def _write_kubeconfig(self, name: str, user: str, groups: list[str]) -> None:
         """Write a kubeconfig for use inside: with the credentials in it, by way of the gateway."""
@@ -293,22 +295,37 @@ class Node:
         coredns = self._child("coredns", _inside(node_programs.coredns().path()), "-conf", STATE / "Corefile")
         coredns.wait_until(lambda: "CoreDNS-" in coredns.log_tail())
 
+    def _start_traefik(self) -> None:
+        self._env.apply_crds(node_traefik.gateway_api())
+        self._apply(*node_traefik.objects())
+        traefik = self._child(
+            "traefik",
+            _inside(node_traefik.traefik()),
+            *node_traefik.flags(self.address),
+            env={"KUBECONFIG": str(STATE / "traefik.kubeconfig")},
+        )
+        traefik.wait_until(lambda: accepts(self.address, node_traefik.HTTP_PORT))
+
     def _apply_objects(self) -> None:
         api: list[dict[str, object]] = [{"name": "https", "port": _API_PORT, "protocol": "TCP"}]
         dns: list[dict[str, object]] = [{"name": kind.lower(), "port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
-        items = [
+        self._registered = True
+        self._apply(
             node_config.endpoint_slice("default", "kubernetes", f"node-{self.name}", self.gateway, api),
             node_config.endpoint_slice("kube-system", "kube-dns", f"node-{self.name}", self.address, dns),
             node_config.dns_service(DNS_SERVICE),
-        ]
-        self._env.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-        self._registered = True
+        )
+
+    def _apply(self, *objects: object) -> None:
+        items = {"apiVersion": "v1", "kind": "List", "items": objects}
+        self._env.kubectl("apply", "-f", "-", input=json.dumps(items))
 
     def _remove_objects(self) -> None:
         gone = ["--ignore-not-found", "--wait=false"]
         mine = [f"--field-selector=spec.nodeName={self.name}", "--grace-period=0", "--force"]
         self._env.kubectl("delete", "pods", "--all-namespaces", *mine, *gone, check=False)
         self._env.kubectl("delete", "node", self.name, *gone, check=False)
+        self._env.kubectl("delete", "ingressclass,gatewayclass", node_traefik.CLASS, *gone, check=False)
         for namespace in ("default", "kube-system"):
             self._env.kubectl("delete", "endpointslice", f"node-{self.name}", f"--namespace={namespace}", *gone)
 
@@ -337,3 +354,9 @@ def _snapshotter(folder: Path) -> str:
         ["stat", "--file-system", "--format=%T", str(folder)], capture_output=True, text=True, check=False
     )
     return "native" if "overlay" in done.stdout else "overlayfs"
+
+
+if __name__ == "__main__":
+    from cluster.node_command import main
+
+    raise SystemExit(main())

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from cluster import node_images
+from cluster import node_images, node_traefik
 from cluster.build import HERE, KUBERNETES, GoProgram, control_plane, forward
 from cluster.packages import Program, debian
 
@@ -67,6 +67,8 @@ def build_node() -> None:
     node_images.python()
     nodeplane().path()
     coredns().path()
+    node_traefik.traefik()
+    node_traefik.gateway_api()
 
 
 def _debian_program(package: str, name: str) -> Program:

@@ -11,6 +11,7 @@ import pytest
 from cluster.environment import Environment
 from cluster.node import API_SERVICE, Node
 from cluster.node_images import PYTHON
+from cluster.node_traefik import CLASS
 
 pytestmark = pytest.mark.cluster
 
@@ -114,6 +115,47 @@ def test_a_pod_is_reached_from_this_machine(env: Environment, restricted: str) -
     address = env.kubectl("get", "pod", "web", f"--namespace={restricted}", "-o", "jsonpath={.status.podIP}")
 
     assert fetch(f"http://{address}:8080/", "straight.test") == "hello straight.test"
+
+
+def test_an_ingress_is_served_at_port_80_of_the_node(env: Environment, node: Node, restricted: str) -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    rule = {"host": "ingress.test", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web", "namespace": restricted},
+        "spec": {"ingressClassName": CLASS, "rules": [rule]},
+    }
+    apply(env, ingress)
+
+    wait_until(lambda: fetch(f"http://{node.address}/", "ingress.test") == "hello ingress.test")
+
+    assert not fetch(f"http://{node.address}/", "other.test")
+    where = ["--namespace", restricted, "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"]
+    wait_until(lambda: env.kubectl("get", "ingress", "web", *where) == node.address)
+
+
+def test_a_route_of_gateway_api_is_served_too(env: Environment, node: Node, restricted: str) -> None:
+    api, metadata = "gateway.networking.k8s.io/v1", {"name": "web", "namespace": restricted}
+    listener = {"name": "http", "protocol": "HTTP", "port": 80}
+    gateway = {
+        "apiVersion": api,
+        "kind": "Gateway",
+        "metadata": metadata,
+        "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+    }
+    rules = [{"backendRefs": [{"name": "web", "port": 80}]}]
+    route = {
+        "apiVersion": api,
+        "kind": "HTTPRoute",
+        "metadata": metadata,
+        "spec": {"parentRefs": [{"name": "web"}], "hostnames": ["route.test"], "rules": rules},
+    }
+    apply(env, gateway, route)
+
+    wait_until(lambda: fetch(f"http://{node.address}/", "route.test") == "hello route.test")
+
+    env.kubectl("wait", "--for=condition=Programmed", "--timeout=10s", "gateway/web", f"--namespace={restricted}")
 
 
 def apply(env: Environment, *objects: dict[str, Any]) -> None:
