@@ -43,7 +43,7 @@ def node(env: Environment) -> Iterator[Node]:
 
     It starts in seconds and ends with the module: tests that count requests have the cluster for themselves.
     """
-    if reason := Node.missing():
+    if reason := Node.missing() or env.missing("users", "controllers"):
         pytest.skip(reason)
     with Node(env) as running:
         yield running

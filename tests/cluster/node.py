@@ -19,6 +19,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import dns.name
+import dns.query
+import dns.rcode
+import dns.update
 import yaml
 
 from cluster import node_config, node_images, node_programs, node_traefik
@@ -61,7 +65,7 @@ class Node:
 
     @staticmethod
     def missing() -> str | None:
-        """Return why there can be no node here, in one line; None if there can."""
+        """Return why there can be no node on this machine, in one line; None if there can."""
         if os.environ.get(KUBECONFIG_VARIABLE):
             return "a node needs a cluster of the harness's own, not an existing one"
         return Sandbox.missing()
@@ -119,7 +123,10 @@ class Node:
                 future.result()
 
     def stop(self) -> None:
-        """End it with all its pods, and take its objects out of the cluster if that still runs."""
+        """End it with all its pods, and take its objects out of the cluster if that still runs.
+
+        What is the cluster's rather than the node's stays: the classes, Gateway API's CRDs, the Service of the DNS.
+        """
         self._sandbox.stop()
         for child in reversed(self._children):
             child.stop()
@@ -143,7 +150,29 @@ class Node:
         child = Child(f"forward-{port}", [forward().path(), listen, target], folder=self.folder)
         self._children.append(child)
         child.start()
+        child.wait_until(lambda: accepts(self.gateway, port))
         return listen
+
+    def publish(self, zone: str, *names: str) -> None:
+        """Have names of a zone of the harness's BIND lead to the node, as a public name leads to an Ingress controller.
+
+        Args:
+            zone: A dynamic one.
+            names: Absolute, without the dot at the end.
+
+        Raises:
+            StartError: the name server refused it.
+        """
+        bind = self._env.bind
+        message = dns.update.UpdateMessage(
+            zone, keyring=bind.keyring(), keyalgorithm=dns.name.from_text(bind.algorithm)
+        )
+        for name in names:
+            message.replace(dns.name.from_text(name), 60, "A", self.address)
+        host, _, port = bind.resolver.rpartition(":")
+        answer = dns.query.tcp(message, host, port=int(port), timeout=5)
+        if answer.rcode() != dns.rcode.NOERROR:
+            raise StartError(f"update of {zone}: {dns.rcode.to_text(answer.rcode())}")
 
     def load_image(self, archive: Path) -> None:
         """Import an OCI or Docker archive. Pods use it with `imagePullPolicy: Never`; there is no registry."""
@@ -156,7 +185,7 @@ class Node:
     def memory(self) -> dict[str, int]:
         """Return the resident memory of each process of the node's own, in bytes."""
         own = {"containerd", "kubelet", "kube-proxy", "kube-scheduler", "coredns", "traefik"}
-        found = {}
+        found, here = {}, self.network()
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
                 fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
@@ -166,12 +195,13 @@ class Node:
                 continue
             names = [Path(part).name.partition("-v")[0] for part in command[:2]]
             name = next((name for name in reversed(names) if name in own), None)
-            if name and network == self._network():
+            if name and str(network) == here:
                 found[name] = int(fields["VmRSS"].split()[0]) * 1024
         return found
 
-    def _network(self) -> Path:
-        return Path(self._sandbox.run("readlink", "/proc/self/ns/net").strip())
+    def network(self) -> str:
+        """Return the name of its network namespace, as /proc names it."""
+        return self.run("readlink", "/proc/self/ns/net").strip()
 
     def _timed(self, name: str, part: Callable[[], None]) -> None:
         begin = time.monotonic()
@@ -325,7 +355,6 @@ class Node:
         mine = [f"--field-selector=spec.nodeName={self.name}", "--grace-period=0", "--force"]
         self._env.kubectl("delete", "pods", "--all-namespaces", *mine, *gone, check=False)
         self._env.kubectl("delete", "node", self.name, *gone, check=False)
-        self._env.kubectl("delete", "ingressclass,gatewayclass", node_traefik.CLASS, *gone, check=False)
         for namespace in ("default", "kube-system"):
             self._env.kubectl("delete", "endpointslice", f"node-{self.name}", f"--namespace={namespace}", *gone)
 

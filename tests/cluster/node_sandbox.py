@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -175,14 +176,14 @@ def remove_left_over() -> None:
     """Remove the control groups of nodes whose owner was killed."""
     names = {path.name for hierarchy in _hierarchies() for path in hierarchy.glob(f"{_PREFIX}-*")}
     for name in names:
-        pid, started = (int(part) for part in name.removeprefix(f"{_PREFIX}-").split("-")[:2])
-        if not ProcessHandle(pid, started).alive():
+        owner = re.match(rf"{_PREFIX}-(\d+)-(\d+)-", name)
+        if owner and not ProcessHandle(int(owner[1]), int(owner[2])).alive():
             _remove(name)
 
 
-def cgroups() -> list[Path]:
-    """Return the control groups of all nodes on this machine."""
-    return [path for hierarchy in _hierarchies() for path in hierarchy.glob(f"{_PREFIX}-*")]
+def cgroups(owner: int) -> list[Path]:
+    """Return the control groups of the nodes that a process has or had, by its id."""
+    return [path for hierarchy in _hierarchies() for path in hierarchy.glob(f"{_PREFIX}-{owner}-*")]
 
 
 def is_cgroup_v1() -> bool:

@@ -119,7 +119,7 @@ def _build(target: Path) -> None:
             module=module,
             package="github.com/traefik/traefik/v3/cmd/traefik",
             ldflags=f"-s -w -X github.com/traefik/traefik/v3/pkg/version.Version={TRAEFIK}",
-            expected="about 5 minutes on two idle cores the first time, then cached",
+            expected="about 4 minutes on two idle cores the first time, then cached",
             packages=1370,
         ).path()
         built.rename(target)

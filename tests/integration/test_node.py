@@ -1,18 +1,29 @@
 """The node of the harness: pods run on it, find each other by Services, and leave nothing behind."""
 
+import contextlib
+import http.client
 import json
+import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from cluster.environment import Environment
 from cluster.node import API_SERVICE, Node
 from cluster.node_images import PYTHON
+from cluster.node_sandbox import cgroups
 from cluster.node_traefik import CLASS
+from cluster.state import State
 
+TESTS = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.cluster
 
 #: What the restricted level of Pod Security asks for.
@@ -158,6 +169,67 @@ def test_a_route_of_gateway_api_is_served_too(env: Environment, node: Node, rest
     env.kubectl("wait", "--for=condition=Programmed", "--timeout=10s", "gateway/web", f"--namespace={restricted}")
 
 
+def test_a_published_name_leads_to_the_ingress_controller(env: Environment, node: Node) -> None:
+    node.publish("example.test", "shop.example.test")
+
+    assert [str(record) for rrset in env.bind.query("shop.example.test").answer for record in rrset] == [node.address]
+
+
+def test_a_second_node_works_beside_and_leaves_nothing(
+    env: Environment, node: Node, restricted: str, tmp_path: Path
+) -> None:
+    with Node(env, tmp_path / "node") as second:
+        on_second = pod(restricted, "elsewhere", SERVER)
+        on_second["spec"]["nodeName"] = second.name
+        apply(env, on_second)
+        env.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/elsewhere", f"--namespace={restricted}")
+        network, handles = second.network(), [child.handle() for child in second.children]
+        assert second.address != node.address
+        assert processes_in(network)
+
+    assert not processes_in(network)
+    assert not any(handle and handle.alive() for handle in handles)
+    assert len({group.name for group in cgroups(os.getpid())}) == 1  # the first node's
+    assert second.address not in subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
+    assert not [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(tmp_path) in line]
+    assert second.name not in env.kubectl("get", "nodes,endpointslices", "--all-namespaces", "-o", "name")
+    wait_until(lambda: not env.kubectl("get", "pod", "elsewhere", f"--namespace={restricted}", "--ignore-not-found"))
+
+
+@pytest.mark.slow
+def test_what_a_killed_harness_left_is_cleared_away(tmp_path: Path, node: Node) -> None:
+    assert node.name  # where there can be none this is skipped
+    command = [sys.executable, "-m", "cluster.node"]
+    variables = {**os.environ, "PYTHONPATH": str(TESTS)}
+    state = ["--state", str(tmp_path)]
+    up = subprocess.run([*command, "up", *state], env=variables, capture_output=True, text=True, check=False)
+    assert up.returncode == 0, up.stderr
+    found = State.read(tmp_path)
+    assert found
+    assert cgroups(found.keeper.pid)
+
+    found.keeper.signal(signal.SIGKILL)
+
+    # The kernel ends the rest and takes mounts and network along; only the control groups wait for the next command.
+    wait_until(lambda: not any(child.alive() for child in found.children))
+    address = found.facts["node"]["address"]
+    wait_until(
+        lambda: address not in subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
+    )
+    subprocess.run([*command, "down", *state], env=variables, capture_output=True, text=True, check=True)
+    assert not cgroups(found.keeper.pid)
+
+
+def processes_in(network: str) -> list[str]:
+    """The processes in a network namespace."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        with contextlib.suppress(OSError):
+            if str(link.readlink()) == network:
+                found.append(link.parts[2])
+    return found
+
+
 def apply(env: Environment, *objects: dict[str, Any]) -> None:
     env.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
@@ -193,8 +265,16 @@ def run_pod(env: Environment, namespace: str, name: str, program: str, *, token:
 
 def fetch(url: str, host: str) -> str:
     """Get a page by another Host header; empty for any failure, the controller's 404 among them."""
-    command = ["curl", "--silent", "--fail", "--max-time", "5", "--noproxy", "*", "--header", f"Host: {host}", url]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+    try:
+        connection.request("GET", parts.path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.read().decode() if answer.status == HTTPStatus.OK else ""
+    except OSError:
+        return ""
+    finally:
+        connection.close()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
