@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from certwright.dns.transport import Conversation, Limits, hold
-from certwright.dns.wire import Endpoint, Query, Reply
+from certwright.dns.wire import Endpoint, Query, Reply, Scheme
 from certwright.errors import InvalidSpec, Retryable
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     import dns.rdatatype
 
 DNS_PORT = 53
+PORTS = {Scheme.PLAIN: DNS_PORT, Scheme.TLS: 853, Scheme.HTTPS: 443}
+DEFAULT_PATH = "/dns-query"
 PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "2001:4860:4860::8888")
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 RESOLV_CONF = Path("/etc/resolv.conf")
 UNAVAILABLE = "DNSUnavailable"
 """Reason of a fault where no DNS server gave a usable answer."""
@@ -35,20 +38,19 @@ UNAVAILABLE = "DNSUnavailable"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server as a setting names it: a host name or an address, and a port.
-
-    DNS over TLS and over HTTPS get their place here: a scheme beside host and port, and a transport that fits it.
-    """
+    """A server as a setting names it: a host name or an address, a port, and what it speaks."""
 
     host: str
     port: int = DNS_PORT
+    scheme: Scheme = Scheme.PLAIN
+    path: str = ""
 
     @classmethod
     def of(cls, text: str, field: str = "nameservers") -> Server:
-        """Read `host`, `host:port`, a bare IPv6 address or `[IPv6]:port`.
+        """Read `host`, `host:port`, a bare IPv6 address, `[IPv6]:port`, `tls://host[:port]` or `https://host/path`.
 
         Args:
-            text: The setting.
+            text: The setting; of a URI template only `{?dns}` at its end is known (RFC 8484 section 3), and left out.
             field: Path of the field, for the message.
 
         Raises:
@@ -59,36 +61,39 @@ class Server:
             return cls(str(ipaddress.ip_address(text)))
         except ValueError:
             pass
-        if "://" in text:
-            raise InvalidSpec(
-                f"{field}: {text[:80]!r}: only plain DNS by host:port is supported; write e.g. 9.9.9.9:53"
-            )
+        scheme, mark, rest = text.partition("://") if "://" in text else (Scheme.PLAIN.value, "", text)
+        place, slash, path = rest.removesuffix("{?dns}").partition("/")
         try:
-            parts = urlsplit(f"//{text}")
+            kind = Scheme(scheme.lower())
+            parts = urlsplit(f"//{place}")
             port = parts.port
         except ValueError:
-            parts, port = urlsplit(""), None
-        if not _HOST.fullmatch(parts.hostname or "") or parts.netloc != text or "@" in text or port == 0:
+            kind, parts, port = Scheme.PLAIN, urlsplit(""), 0
+        misplaced = (kind is Scheme.PLAIN and mark) or (kind is not Scheme.HTTPS and slash) or not _PATH.fullmatch(path)
+        if not _HOST.fullmatch(parts.hostname or "") or parts.netloc != place or "@" in place or misplaced or port == 0:
             raise InvalidSpec(
-                f"{field}: {text[:80]!r} is not a server; write host:port, e.g. 192.0.2.1:53 or [2001:db8::1]:53"
+                f"{field}: {text[:80]!r} is not a server; write host:port, e.g. 192.0.2.1:53 or [2001:db8::1]:53, "
+                "tls://host for DNS over TLS, or https://host/path for DNS over HTTPS"
             )
-        return cls(parts.hostname or "", port or DNS_PORT)
+        whole = f"/{path}" if path else DEFAULT_PATH
+        return cls(parts.hostname or "", port or PORTS[kind], kind, whole if kind is Scheme.HTTPS else "")
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Its addresses, by the system where it is a name; none when it does not resolve."""
         try:
-            return (Endpoint(str(ipaddress.ip_address(self.host)), self.port),)
+            addresses = [str(ipaddress.ip_address(self.host))]
         except ValueError:
-            pass
-        try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
-        except OSError:
-            return ()
-        return tuple(Endpoint(str(address[0]), self.port) for *_, address in found)
+            try:
+                found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+            except OSError:
+                return ()
+            addresses = [str(address[0]) for *_, address in found]
+        host = "" if self.scheme is Scheme.PLAIN else self.host
+        return tuple(Endpoint(address, self.port, self.scheme, host, self.path) for address in addresses)
 
     def __str__(self) -> str:
         """As a setting spells it."""
-        return str(Endpoint(self.host, self.port))
+        return str(Endpoint(self.host, self.port, self.scheme, "", self.path))
 
 
 class Resolvers:

@@ -31,18 +31,41 @@ class Fault(StrEnum):
     CLOSED = "connection refused"
     MALFORMED = "a malformed answer"
     LOCAL = "not asked: this host could not send to it"
+    UNTRUSTED = "its certificate is not trusted"
+    NO_TLS = "no TLS connection"
+
+
+class Scheme(StrEnum):
+    """What a server speaks."""
+
+    PLAIN = "dns"
+    TLS = "tls"
+    HTTPS = "https"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server listens: an IPv4 or IPv6 address and a port."""
+    """Where a server listens.
+
+    Args:
+        address: An IPv4 or IPv6 address.
+        port: Its port.
+        scheme: What it speaks there.
+        host: The name or address that its certificate has to have; empty for plain DNS.
+        path: Of DNS over HTTPS.
+    """
 
     address: str
     port: int = 53
+    scheme: Scheme = Scheme.PLAIN
+    host: str = ""
+    path: str = ""
 
     def __str__(self) -> str:
-        """As a setting spells it: `192.0.2.1:53`, `[2001:db8::1]:53`."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        """As a setting spells it: `192.0.2.1:53`, `[2001:db8::1]:53`, `tls://dns.example:853`."""
+        host = self.host or self.address
+        text = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return text if self.scheme is Scheme.PLAIN else f"{self.scheme}://{text}{self.path}"
 
 
 class Via(StrEnum):

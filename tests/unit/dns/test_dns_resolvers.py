@@ -31,7 +31,12 @@ def test_servers_as_settings_spell_them(text: str, server: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":53", "a:b", "1.2.3.4:0", "1.2.3.4:99999", "[::1", "a/b", "x@y", "https://dns.example/q", "a b"]
+    "text",
+    [
+        *("", ":53", "a:b", "1.2.3.4:0", "1.2.3.4:99999", "[::1", "a/b", "x@y", "a b", "tls://", "tls://a/b"),
+        *("https://", "https://u@a/b", "https://a/b?c=d", "https://a/b c", "https://a/#b", "dns://a", "quic://a"),
+        *("http://a/dns-query", "https://a:0/b", "tls://a:99999"),
+    ],
 )
 def test_what_is_no_server_names_the_field(text: str) -> None:
     with pytest.raises(InvalidSpec, match=r"spec\.nameservers\[0\]"):
