@@ -7,10 +7,8 @@ Ports 80 and 443 of the node's address are the Ingress controller's, as on the i
 Services, the API server and, through the cluster's DNS, the harness's BIND; nothing beyond this machine.
 """
 
-import base64
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,21 +21,19 @@ import dns.name
 import dns.query
 import dns.rcode
 import dns.update
-import yaml
 
 from cluster import node_config, node_images, node_programs, node_traefik
 from cluster.build import forward
-from cluster.cache import cache_root
 from cluster.environment import KUBECONFIG_VARIABLE, Environment
-from cluster.node_sandbox import CACHE, STATE, Sandbox
+from cluster.node_inside import CAP_SYS_RESOURCE, has_capability, inside, move_kubeconfig, snapshotter, variables
+from cluster.node_sandbox import STATE, Sandbox
 from cluster.ports import accepts
 from cluster.process import Child, StartError
 
 #: Of the Service `kubernetes` and of the cluster's DNS, in the range that the API server gives addresses from.
 API_SERVICE, DNS_SERVICE = "10.0.0.1", "10.0.0.10"
 _API_PORT = 6443
-_CAP_SYS_RESOURCE = 24
-_SANDBOX_FOLDERS = ("cni", "lib", "log")
+_FOLDERS = ("cni", "lib", "log")
 
 
 class Node:
@@ -153,12 +149,13 @@ class Node:
         child.wait_until(lambda: accepts(self.gateway, port))
         return listen
 
-    def publish(self, zone: str, *names: str) -> None:
+    def publish(self, zone: str, *names: str, address: str = "") -> None:
         """Have names of a zone of the harness's BIND lead to the node, as a public name leads to an Ingress controller.
 
         Args:
             zone: A dynamic one.
             names: Absolute, without the dot at the end.
+            address: Where they lead to instead, such as the gateway.
 
         Raises:
             StartError: the name server refused it.
@@ -168,7 +165,7 @@ class Node:
             zone, keyring=bind.keyring(), keyalgorithm=dns.name.from_text(bind.algorithm)
         )
         for name in names:
-            message.replace(dns.name.from_text(name), 60, "A", self.address)
+            message.replace(dns.name.from_text(name), 60, "A", address or self.address)
         host, _, port = bind.resolver.rpartition(":")
         answer = dns.query.tcp(message, host, port=int(port), timeout=5)
         if answer.rcode() != dns.rcode.NOERROR:
@@ -176,28 +173,11 @@ class Node:
 
     def load_image(self, archive: Path) -> None:
         """Import an OCI or Docker archive. Pods use it with `imagePullPolicy: Never`; there is no registry."""
-        self._ctr("images", "import", f"--snapshotter={_snapshotter(self.folder)}", _inside(archive.resolve()))
+        self._ctr("images", "import", f"--snapshotter={snapshotter(self.folder)}", inside(archive.resolve()))
 
     def run(self, *command: str | Path) -> str:
         """Run a command on the node and return what it printed; raises StartError if it fails."""
         return self._sandbox.run(*command)
-
-    def memory(self) -> dict[str, int]:
-        """Return the resident memory of each process of the node's own, in bytes."""
-        own = {"containerd", "kubelet", "kube-proxy", "kube-scheduler", "coredns", "traefik"}
-        found, here = {}, self.network()
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-                command = (status.parent / "cmdline").read_bytes().decode().split("\0")
-                network = (status.parent / "ns" / "net").readlink()
-            except OSError:
-                continue
-            names = [Path(part).name.partition("-v")[0] for part in command[:2]]
-            name = next((name for name in reversed(names) if name in own), None)
-            if name and str(network) == here:
-                found[name] = int(fields["VmRSS"].split()[0]) * 1024
-        return found
 
     def network(self) -> str:
         """Return the name of its network namespace, as /proc names it."""
@@ -215,14 +195,14 @@ class Node:
         return child
 
     def _configure(self) -> None:
-        for folder in _SANDBOX_FOLDERS:
+        for folder in _FOLDERS:
             (self.folder / folder).mkdir(exist_ok=True)
         files = {
             "containerd.toml": node_config.containerd(
                 pause=node_images.PAUSE,
-                cni=_inside(node_programs.cni()),
-                snapshotter=_snapshotter(self.folder),
-                restricted=not _has_capability(_CAP_SYS_RESOURCE),
+                cni=inside(node_programs.cni()),
+                snapshotter=snapshotter(self.folder),
+                restricted=not has_capability(CAP_SYS_RESOURCE),
             ),
             "cni/10-pods.conflist": node_config.cni(str(self._sandbox.pods)),
             "kubelet.yaml": node_config.kubelet(address=self.address, cgroup=self._sandbox.cgroup, dns=DNS_SERVICE),
@@ -230,26 +210,17 @@ class Node:
         }
         for name, text in files.items():
             (self.folder / name).write_text(text)
-        masters = ["system:masters"]
-        self._write_kubeconfig("kubelet", f"system:node:{self.name}", ["system:nodes", *masters])
-        self._write_kubeconfig("scheduler", "system:kube-scheduler", [])
-        self._write_kubeconfig("proxy", "system:kube-proxy", [])
-        self._write_kubeconfig("coredns", "coredns", masters)
-        self._write_kubeconfig("traefik", "traefik", masters)
-
-    def _write_kubeconfig(self, name: str, user: str, groups: list[str]) -> None:
-        """Write a kubeconfig for use inside: with the credentials in it, by way of the gateway."""
-        document = yaml.safe_load(self._env.kubeconfig_for(user, groups).read_text())
-        for entry in (document["clusters"][0]["cluster"], document["users"][0]["user"]):
-            for key in ("certificate-authority", "client-certificate", "client-key"):
-                if file := entry.pop(key, None):
-                    entry[f"{key}-data"] = base64.b64encode(Path(file).read_bytes()).decode()
-        cluster = document["clusters"][0]["cluster"]
-        cluster["server"] = f"https://{self.gateway}:{_API_PORT}"
-        cluster["tls-server-name"] = "kubernetes.default.svc"
-        path = self.folder / f"{name}.kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(document))
+        masters = "system:masters"
+        users = {
+            "kubelet": (f"system:node:{self.name}", ["system:nodes", masters]),
+            "scheduler": ("system:kube-scheduler", []),
+            "proxy": ("system:kube-proxy", []),
+            "coredns": ("coredns", [masters]),
+            "traefik": ("traefik", [masters]),
+        }
+        for name, (user, groups) in users.items():
+            kubeconfig = self._env.kubeconfig_for(user, groups)
+            move_kubeconfig(kubeconfig, self.folder / f"{name}.kubeconfig", f"https://{self.gateway}:{_API_PORT}")
 
     def _extend_serving_certificate(self) -> None:
         """Give the API server a certificate that names the Service `kubernetes` too, by which pods know it.
@@ -263,11 +234,9 @@ class Node:
 
     def _start_containerd(self) -> None:
         runc = node_programs.runc()
-        env = _environment(node_programs.containerd(), runc.path.parent, libraries=runc.env.get("LD_LIBRARY_PATH", ""))
+        env = variables(node_programs.containerd(), runc.path.parent, libraries=runc.env.get("LD_LIBRARY_PATH", ""))
         config = STATE / "containerd.toml"
-        containerd = self._child(
-            "containerd", _inside(node_programs.containerd() / "containerd"), "-c", config, env=env
-        )
+        containerd = self._child("containerd", inside(node_programs.containerd() / "containerd"), "-c", config, env=env)
         containerd.wait_until(self._containerd_answers)
         for image in (node_images.pause(), node_images.python()):
             self.load_image(image)
@@ -280,13 +249,13 @@ class Node:
         return True
 
     def _ctr(self, *arguments: str) -> None:
-        ctr = _inside(node_programs.containerd() / "ctr")
+        ctr = inside(node_programs.containerd() / "ctr")
         self.run(ctr, "--namespace=k8s.io", f"--address={node_config.CONTAINERD_SOCKET}", *arguments)
 
     def _start_kubelet(self) -> None:
         kubelet = self._child(
             "kubelet",
-            *(_inside(node_programs.nodeplane().path()), "kubelet"),
+            *(inside(node_programs.nodeplane().path()), "kubelet"),
             f"--config={STATE}/kubelet.yaml",
             f"--kubeconfig={STATE}/kubelet.kubeconfig",
             f"--hostname-override={self.name}",
@@ -302,7 +271,7 @@ class Node:
     def _start_scheduler(self) -> None:
         self._child(
             "kube-scheduler",
-            *(_inside(node_programs.nodeplane().path()), "kube-scheduler"),
+            *(inside(node_programs.nodeplane().path()), "kube-scheduler"),
             f"--kubeconfig={STATE}/scheduler.kubeconfig",
             *("--leader-elect=false", "--bind-address=127.0.0.1"),
         )
@@ -311,18 +280,18 @@ class Node:
         nft = node_programs.nft()
         self._child(
             "kube-proxy",
-            *(_inside(node_programs.nodeplane().path()), "kube-proxy"),
+            *(inside(node_programs.nodeplane().path()), "kube-proxy"),
             f"--kubeconfig={STATE}/proxy.kubeconfig",
             f"--hostname-override={self.name}",
             "--proxy-mode=nftables",
             # The limits of connection tracking are the machine's and may not be writable.
             *("--conntrack-max-per-core=0", "--conntrack-min=0"),
             *("--healthz-bind-address=127.0.0.1:10256", "--metrics-bind-address=127.0.0.1:10249"),
-            env=_environment(nft.path.parent, libraries=nft.env.get("LD_LIBRARY_PATH", "")),
+            env=variables(nft.path.parent, libraries=nft.env.get("LD_LIBRARY_PATH", "")),
         )
 
     def _start_dns(self) -> None:
-        coredns = self._child("coredns", _inside(node_programs.coredns().path()), "-conf", STATE / "Corefile")
+        coredns = self._child("coredns", inside(node_programs.coredns().path()), "-conf", STATE / "Corefile")
         coredns.wait_until(lambda: "CoreDNS-" in coredns.log_tail())
 
     def _start_traefik(self) -> None:
@@ -330,7 +299,7 @@ class Node:
         self._apply(*node_traefik.objects())
         traefik = self._child(
             "traefik",
-            _inside(node_traefik.traefik()),
+            inside(node_traefik.traefik()),
             *node_traefik.flags(self.address),
             env={"KUBECONFIG": str(STATE / "traefik.kubeconfig")},
         )
@@ -357,32 +326,6 @@ class Node:
         self._env.kubectl("delete", "node", self.name, *gone, check=False)
         for namespace in ("default", "kube-system"):
             self._env.kubectl("delete", "endpointslice", f"node-{self.name}", f"--namespace={namespace}", *gone)
-
-
-def _inside(path: Path) -> str:
-    """Return where a file of the cache, or of the machine, is seen in the sandbox."""
-    return str(CACHE / path.relative_to(cache_root())) if path.is_relative_to(cache_root()) else str(path)
-
-
-def _environment(*folders: Path, libraries: str = "") -> dict[str, str]:
-    """Return an environment in which programs of these folders are found."""
-    path = os.pathsep.join([*(_inside(folder) for folder in folders), "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
-    inside = os.pathsep.join(_inside(Path(folder)) for folder in libraries.split(os.pathsep) if folder)
-    return {"PATH": path, **({"LD_LIBRARY_PATH": inside} if inside else {})}
-
-
-def _has_capability(number: int) -> bool:
-    status = Path("/proc/self/status").read_text()
-    bits = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(bits, 16) >> number & 1)
-
-
-def _snapshotter(folder: Path) -> str:
-    """An overlay on an overlay is refused by the kernel: there every layer is copied."""
-    done = subprocess.run(
-        ["stat", "--file-system", "--format=%T", str(folder)], capture_output=True, text=True, check=False
-    )
-    return "native" if "overlay" in done.stdout else "overlayfs"
 
 
 if __name__ == "__main__":

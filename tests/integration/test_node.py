@@ -15,12 +15,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from certwright.acme.client import AcmeClient
+from certwright.acme.jws import AccountKey
+from certwright.acme.transport import Transport
 from cluster.environment import Environment
 from cluster.node import API_SERVICE, Node
 from cluster.node_images import PYTHON
 from cluster.node_sandbox import cgroups
 from cluster.node_traefik import CLASS
+from cluster.pebble import Pebble, PebbleOptions
 from cluster.state import State
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -66,13 +72,7 @@ def restricted(env: Environment, node: Node) -> Iterator[str]:
     env.kubectl("wait", "--for=condition=Ready", f"node/{node.name}")
     env.kubectl("create", "namespace", name)
     env.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "web", "namespace": name},
-        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
-    }
-    apply(env, pod(name, "web", SERVER, probe=True), service)
+    apply(env, pod(name, "web", SERVER, probe=True), service(name, "web"))
     env.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/web", f"--namespace={name}")
     yield name
     env.kubectl("delete", "namespace", name, "--wait=false")
@@ -129,15 +129,7 @@ def test_a_pod_is_reached_from_this_machine(env: Environment, restricted: str) -
 
 
 def test_an_ingress_is_served_at_port_80_of_the_node(env: Environment, node: Node, restricted: str) -> None:
-    backend = {"service": {"name": "web", "port": {"number": 80}}}
-    rule = {"host": "ingress.test", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    ingress = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": {"name": "web", "namespace": restricted},
-        "spec": {"ingressClassName": CLASS, "rules": [rule]},
-    }
-    apply(env, ingress)
+    apply(env, ingress(restricted, "web", "ingress.test"))
 
     wait_until(lambda: fetch(f"http://{node.address}/", "ingress.test") == "hello ingress.test")
 
@@ -173,6 +165,32 @@ def test_a_published_name_leads_to_the_ingress_controller(env: Environment, node
     node.publish("example.test", "shop.example.test")
 
     assert [str(record) for rrset in env.bind.query("shop.example.test").answer for record in rrset] == [node.address]
+
+
+def test_a_ca_finds_the_answer_of_a_pod_at_port_80(
+    env: Environment, node: Node, restricted: str, pebble_with: Callable[[PebbleOptions], Pebble]
+) -> None:
+    pebble, host = pebble_with(PebbleOptions(http_port=80, tls_port=443)), "challenge.example.test"
+    transport = Transport(ca_bundle_pem=pebble.ca_file.read_bytes(), user_agent="certwright-test")
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    )
+    key = AccountKey.from_pem(pem)
+    client = AcmeClient(directory_url=pebble.directory_url, key=key, transport=transport)
+    client.register(contact=["mailto:someone@example.test"], terms_agreed=True)
+    order = client.new_order([host])
+    authorization = client.authorizations(order.authorizations)[0]
+    challenge = next(one for one in authorization.challenges if one.type == "http-01")
+    answer = key.key_authorization(challenge.token)
+    node.publish("example.test", host)
+    solver = pod(restricted, "solver", SERVER.replace("hello {self.headers['Host']}", answer), probe=True)
+    apply(env, solver, service(restricted, "solver"), ingress(restricted, "solver", host))
+    wait_until(lambda: fetch(f"http://{node.address}/.well-known/acme-challenge/{challenge.token}", host) == answer)
+
+    client.accept(challenge)
+
+    wait_until(lambda: client.order(order.url).status != "pending")
+    assert client.order(order.url).status == "ready"
 
 
 def test_a_second_node_works_beside_and_leaves_nothing(
@@ -249,6 +267,28 @@ def pod(namespace: str, name: str, program: str, *, probe: bool = False, token: 
     spec = {"automountServiceAccountToken": token, "restartPolicy": "Never", "containers": [container]}
     metadata = {"name": name, "namespace": namespace, "labels": {"app": name}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    """A Service for the pod of that name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+
+
+def ingress(namespace: str, name: str, host: str) -> dict[str, Any]:
+    """An Ingress that sends a host's requests to the Service of that name."""
+    backend = {"service": {"name": name, "port": {"number": 80}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"ingressClassName": CLASS, "rules": [rule]},
+    }
 
 
 def run_pod(env: Environment, namespace: str, name: str, program: str, *, token: bool = False) -> str:
