@@ -16,8 +16,8 @@ from dns.rdatatype import TXT, A
 from certwright.dns import encrypted
 from certwright.dns.propagation import Mode, Propagation, check
 from certwright.dns.resolvers import Resolvers, Server
-from certwright.dns.transport import Limits
-from certwright.dns.wire import Scheme
+from certwright.dns.transport import Limits, hold
+from certwright.dns.wire import Endpoint, Scheme
 from certwright.dns.zone import Zones
 from certwright.errors import Retryable
 from certwright.resources.order import Record
@@ -179,6 +179,17 @@ def test_many_questions_to_a_dead_server_cost_its_time_out_once(server: SecureDn
     assert server.connections <= 4
 
 
+def test_who_waits_for_a_connection_to_a_dead_server_goes_on_with_the_rest(server: SecureDns, world: FakeDns) -> None:
+    server.fault = "silent"
+    both = resolvers(setting(server), f"127.7.0.53:{world.port}")
+    questions = [(dns.name.from_text(f"w{number}.example.com."), A) for number in range(12)]
+    started = time.monotonic()
+    answers = hold(both.asking_all(questions), limits=LIMITS)
+    assert not any(isinstance(answer, Retryable) for answer in answers)
+    assert time.monotonic() - started < 2 * LIMITS.tls
+    assert server.connections == 3
+
+
 @pytest.mark.parametrize(
     ("text", "server"),
     [
@@ -192,3 +203,20 @@ def test_many_questions_to_a_dead_server_cost_its_time_out_once(server: SecureDn
 def test_settings(text: str, server: Server) -> None:
     assert Server.of(text) == server
     assert Server.of(str(server)) == server
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        b"x" * 20000,
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"\r\n\r\n",
+    ],
+)
+def test_answers_that_are_none(received: bytes) -> None:
+    with pytest.raises(encrypted.NotDNSError):
+        encrypted._unframed(Endpoint("192.0.2.1", 443, Scheme.HTTPS, "a", "/"), received)
