@@ -24,9 +24,10 @@ from certwright.acme.transport import Transport
 from cluster.environment import Environment
 from cluster.node import API_SERVICE, Node
 from cluster.node_images import PYTHON
+from cluster.node_pebble import pebble_for_pods
 from cluster.node_sandbox import cgroups
 from cluster.node_traefik import CLASS
-from cluster.pebble import Pebble, PebbleOptions
+from cluster.pebble import Pebble
 from cluster.state import State
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -78,6 +79,12 @@ def restricted(env: Environment, node: Node) -> Iterator[str]:
     env.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture(scope="module")
+def pebble(env: Environment, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
+    with pebble_for_pods(env, node, tmp_path_factory.mktemp("pebble")) as running:
+        yield running
+
+
 def test_the_node_is_ready_and_says_what_it_runs(env: Environment, node: Node) -> None:
     found = json.loads(env.kubectl("get", "node", node.name, "-o", "json"))
 
@@ -120,6 +127,18 @@ def test_a_pod_asks_the_name_server_of_the_harness(env: Environment, restricted:
     question = "import socket; print(socket.gethostbyname('ns1.example.test'))"
 
     assert run_pod(env, restricted, "names", question) == env.bind.addresses[0]
+
+
+def test_a_pod_reaches_a_ca(env: Environment, restricted: str, pebble: Pebble) -> None:
+    program = f"""
+import json, ssl, urllib.request
+context = ssl.create_default_context(cadata={pebble.ca_file.read_text()!r})
+print(json.load(urllib.request.urlopen("{pebble.directory_url}", context=context, timeout=10))["newOrder"])
+"""
+
+    answer = run_pod(env, restricted, "acme-client", program)
+
+    assert answer.startswith(pebble.directory_url.removesuffix("/dir"))  # it names itself as it was called
 
 
 def test_a_pod_is_reached_from_this_machine(env: Environment, restricted: str) -> None:
@@ -168,9 +187,9 @@ def test_a_published_name_leads_to_the_ingress_controller(env: Environment, node
 
 
 def test_a_ca_finds_the_answer_of_a_pod_at_port_80(
-    env: Environment, node: Node, restricted: str, pebble_with: Callable[[PebbleOptions], Pebble]
+    env: Environment, node: Node, restricted: str, pebble: Pebble
 ) -> None:
-    pebble, host = pebble_with(PebbleOptions(http_port=80, tls_port=443)), "challenge.example.test"
+    host = "challenge.example.test"
     transport = Transport(ca_bundle_pem=pebble.ca_file.read_bytes(), user_agent="certwright-test")
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
