@@ -106,6 +106,7 @@ class Sandbox:
         self._folder.mkdir(parents=True, exist_ok=True)
         ready = self._folder / "ready"
         ready.unlink(missing_ok=True)
+        _turn_controllers_on()
         for hierarchy in _hierarchies():
             (hierarchy / self.cgroup).mkdir(exist_ok=True)
         self.process.start()
@@ -148,7 +149,7 @@ class Sandbox:
         """Lay the cable, in the first pair of networks that nothing here uses yet."""
         if self._first is None:
             raise RuntimeError("the sandbox is not started")
-        taken = _taken()
+        taken, refused = _taken(), ""
         for number in _NETWORKS:
             cable = ipaddress.IPv4Network(f"10.201.{number}.0/30")
             pods = ipaddress.IPv4Network(f"10.202.{number}.0/24")
@@ -157,13 +158,15 @@ class Sandbox:
                 continue
             peer = ["type", "veth", "peer", "name", "eth0", "netns", str(self._first.pid)]
             # Two who look at the same time both find it free; the name of the interface only one can have.
-            if subprocess.run(["ip", "link", "add", interface, *peer], capture_output=True, check=False).returncode:
+            made = subprocess.run(["ip", "link", "add", interface, *peer], capture_output=True, text=True, check=False)
+            if made.returncode:
+                refused = made.stderr.strip()
                 continue
             self.interface, self.pods = interface, pods
             self.gateway, self.address = (str(host) for host in cable.hosts())
             break
         else:
-            raise StartError("no free network for a node in 10.201.0.0/16 and 10.202.0.0/16")
+            raise StartError(f"no free network for a node in 10.201.0.0/16 and 10.202.0.0/16 {refused}")
         _run(["ip", "address", "add", f"{self.gateway}/30", "dev", self.interface])
         _run(["ip", "link", "set", self.interface, "up"])
         self.run("ip", "address", "add", f"{self.address}/30", "dev", "eth0")
@@ -195,11 +198,16 @@ def _hierarchies() -> list[Path]:
     if is_cgroup_v1():
         candidates = [path for path in _CGROUPS.glob("*") if path.is_dir() and not path.is_symlink()]
         return [path for path in candidates if os.access(path, os.W_OK)]
-    if not os.access(_CGROUPS, os.W_OK):
-        return []
-    with contextlib.suppress(OSError):  # mostly they are on; where they cannot be, kubelet says which it misses
-        (_CGROUPS / "cgroup.subtree_control").write_text("+cpu +cpuset +memory +pids +io")
-    return [_CGROUPS]
+    return [_CGROUPS] if os.access(_CGROUPS, os.W_OK) else []
+
+
+def _turn_controllers_on() -> None:
+    """Let groups below the root have the controllers that kubelet wants; with the older control groups they do."""
+    if is_cgroup_v1():
+        return
+    for controller in ("cpu", "cpuset", "memory", "pids", "io"):
+        with contextlib.suppress(OSError):  # mostly it is on; where it cannot be, kubelet says that it misses it
+            (_CGROUPS / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _remove(name: str) -> bool:
