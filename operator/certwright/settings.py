@@ -17,7 +17,7 @@ class Settings:
         api_group: Group of Certificate, Issuer and ClusterIssuer.
         namespaces: Namespaces to serve; none means all.
         cluster_resource_namespace: Where Secrets of ClusterIssuers, and the Lease, are.
-        dns_resolvers: host:port of resolvers; none means the system's.
+        dns_resolvers: Resolvers as host:port, tls://host or https://host/path; none means the system's.
         dns_authoritative_port: Port of authoritative name servers; 53 but in tests.
         secret_owner_reference: Whether a TLS Secret is deleted with its Certificate.
         leader_elect: Whether several replicas agree on one that works.

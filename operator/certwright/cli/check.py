@@ -34,7 +34,8 @@ def check(
     dns_resolvers: Annotated[
         str,
         typer.Option(
-            envvar="CERTWRIGHT_DNS_RESOLVERS", help="Resolvers as host:port, with commas; none means the system's."
+            envvar="CERTWRIGHT_DNS_RESOLVERS",
+            help="Resolvers as host:port, tls://host or https://host/path, with commas; none means the system's.",
         ),
     ] = "",
     cluster_resource_namespace: Annotated[
