@@ -288,8 +288,10 @@ class TestCheck:
         missing = self.issuer(env, tsigKeyName="k", tsigSecretSecretRef={"name": "tsig", "key": "key"})
         (plan,) = self.check(shell, missing, certificate(), code=4)["certificates"]
         assert plan["problems"] == [
-            "web.example.test: spec.acme.solvers[0].dns01.rfc2136.tsigSecretSecretRef: "
-            f"there is no Secret tsig in namespace {shell.namespace}; create it"
+            (
+                "web.example.test: spec.acme.solvers[0].dns01.rfc2136.tsigSecretSecretRef: "
+                f"there is no Secret tsig in namespace {shell.namespace}; create it"
+            )
         ]
         (plan,) = self.check(shell, self.issuer(env), certificate(dnsNames=["a.nowhere.test"]), code=4)["certificates"]
         assert "no zone found for _acme-challenge.a.nowhere.test." in plan["problems"][0]
