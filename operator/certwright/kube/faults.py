@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_RETRY_AFTER = 3600.0
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_USER = re.compile(r'User "([^"]{1,200})"')
 
 
 class NotFound(CertwrightError):  # noqa: N818 - named by what happened
@@ -173,10 +174,9 @@ def _forbidden(refusal: Refusal) -> CertwrightError:
     if " cannot " in refusal.text and " resource " in refusal.text:
         where = f"in namespace {refusal.target.namespace}" if refusal.target.namespace else "in the whole cluster"
         group = f" of API group {refusal.target.group}" if refusal.target.group else ""
-        return Forbidden(
-            f"the operator may not {refusal.verb} {refusal.target.resource}{group} {where};"
-            " grant it by RBAC to its ServiceAccount"
-        )
+        user = _USER.search(refusal.text)
+        who = user[1] if user else "the user"
+        return Forbidden(f"{who} may not {refusal.verb} {refusal.target.resource}{group} {where}; grant it by RBAC")
     return Forbidden(f"the API server refused to {refusal.verb} {refusal.target}: {refusal.text}")
 
 

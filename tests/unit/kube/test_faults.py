@@ -39,7 +39,7 @@ def causes(*items: tuple[str, str]) -> list[dict[str, str]]:
     ("code", "target", "body", "kind", "text"),
     [
         (401, SECRETS, {}, Unauthorized, "credentials"),
-        (403, SECRETS, status("Forbidden", RBAC), Forbidden, "may not get secrets in namespace shop; grant it by RBAC"),
+        (403, SECRETS, status("Forbidden", RBAC), Forbidden, "x may not get secrets in namespace shop; grant it by"),
         (
             403,
             ISSUERS,
