@@ -66,6 +66,17 @@ for host in ("kubernetes.default.svc", "%s"):
 """
 
 
+UNTIL_SERVED = """
+import time, urllib.request
+for attempt in range(60):
+    try:
+        urllib.request.urlopen("http://web/", timeout=1)
+        break
+    except OSError:
+        time.sleep(0.5)
+"""
+
+
 @pytest.fixture(scope="module")
 def restricted(env: Environment, node: Node) -> Iterator[str]:
     """A namespace that takes restricted pods only, with the server `web` in it."""
@@ -75,6 +86,8 @@ def restricted(env: Environment, node: Node) -> Iterator[str]:
     env.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     apply(env, pod(name, "web", SERVER, probe=True), service(name, "web"))
     env.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/web", f"--namespace={name}")
+    # CoreDNS and kube-proxy learn of the Service by watches of their own, a moment after the pod is Ready.
+    env.kubectl("exec", "web", f"--namespace={name}", "--", "/usr/bin/python3", "-c", UNTIL_SERVED)
     yield name
     env.kubectl("delete", "namespace", name, "--wait=false")
 
