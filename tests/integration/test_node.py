@@ -78,12 +78,23 @@ for attempt in range(60):
 
 
 @pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """An environment of these tests' own: the shared one's controllers may be far behind after faults and fleets."""
+    with Environment(tmp_path_factory.mktemp("node-environment")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
 def restricted(env: Environment, node: Node) -> Iterator[str]:
     """A namespace that takes restricted pods only, with the server `web` in it."""
     name = "restricted"
     env.kubectl("wait", "--for=condition=Ready", f"node/{node.name}")
     env.kubectl("create", "namespace", name)
     env.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    deadline = time.monotonic() + 60
+    while not env.kubectl("get", "serviceaccount", "default", f"--namespace={name}", "--ignore-not-found"):
+        assert time.monotonic() < deadline, "the controller manager makes no service account"
+        time.sleep(0.2)
     apply(env, pod(name, "web", SERVER, probe=True), service(name, "web"))
     env.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/web", f"--namespace={name}")
     # CoreDNS and kube-proxy learn of the Service by watches of their own, a moment after the pod is Ready.
