@@ -48,15 +48,5 @@ def patch_status(kube: Kube, key: ObjectKey, *, resource_version: str, status: M
     return kube.request("PATCH", _path(kube, key, "status"), body=body, content_type=MERGE_PATCH)
 
 
-def patch(kube: Kube, key: ObjectKey, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `body` into the Certificate's metadata or spec.
-
-    Raises:
-        NotFound: It is gone.
-        CertwrightError: See `kube.faults`.
-    """
-    return kube.request("PATCH", _path(kube, key), body=body, content_type=MERGE_PATCH)
-
-
 def _path(kube: Kube, key: ObjectKey, subresource: str = "") -> str:
     return path(kube.group_path, PLURALS[CERTIFICATE], key.namespace, key.name, subresource)
