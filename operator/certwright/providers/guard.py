@@ -122,6 +122,11 @@ def _forms(address: Address) -> tuple[Address, ...]:
     return (address,) if inner is None else (address, inner)
 
 
+def is_public(address: str) -> bool:
+    """Whether an address means the same everywhere; private and shared ones (RFC 6598) do not."""
+    return all(form.is_global for form in _forms(ipaddress.ip_address(address.partition("%")[0])))
+
+
 class _Standing:
     """The rule for everybody who is not given one; set once, when the operator starts."""
 

@@ -52,6 +52,25 @@ def test_public_and_private_addresses_are_allowed(address: str) -> None:
     assert Guard().fault(address) is None
 
 
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("1.1.1.1", True),
+        ("2606:4700::1", True),
+        ("10.0.0.1", False),
+        ("100.64.0.1", False),
+        ("127.0.0.1", False),
+        ("fd12::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b::101:101", True),
+    ],
+)
+def test_what_is_public(address: str, public: bool) -> None:  # noqa: FBT001 - a table's column
+    assert guard.is_public(address) is public
+
+
 def test_loopback_by_a_flag() -> None:
     assert Guard(allow_loopback=True).fault("127.0.0.1") is None
     assert Guard(allow_loopback=True).fault("::1") is None
