@@ -69,12 +69,17 @@ class ServerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a solver's check found; when not `ok`, `action` is the one thing to do."""
+    """What a solver's check found; when not `ok`, `action` is the one thing to do.
+
+    `tolerable` says that the way from here may be all that is wrong, so that the CA may be told after a while. It is
+    for whoever looked, and not kept in status.
+    """
 
     ok: bool
     summary: str
     missing: tuple[ServerAnswer, ...] = ()
     action: str = ""
+    tolerable: bool = False
 
     @classmethod
     def of(cls, body: object) -> Verdict | None:

@@ -77,6 +77,12 @@ def test_the_evidence_is_bounded_and_every_record_is_kept() -> None:
     assert len(json.dumps(body)) < 60_000
 
 
+def test_whether_a_verdict_is_tolerable_is_not_kept() -> None:
+    verdict = Verdict(ok=False, summary="s", tolerable=True)
+    assert verdict.body() == {"summary": "s"}
+    assert Verdict.of(verdict.body()) == Verdict(ok=False, summary="s")
+
+
 @pytest.mark.parametrize("body", [None, {}, "nonsense", ["x"], 5])
 def test_what_is_no_journal_counts_as_none(body: object) -> None:
     assert OrderJournal.of(body) is None
