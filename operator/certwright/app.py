@@ -40,6 +40,7 @@ from certwright.reconcile.storing import Store
 from certwright.reconcile.troubles import Troubles
 from certwright.reconcile.workers import Workers
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, Names
+from certwright.solvers.http01_objects import Image
 from certwright.watch.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class App:
         threads = settings.workers + settings.side_by_side
         self._kube = self._make_kube(names, threads + 2, on_write=lambda what: self._hooks.effect(f"kube {what}"))
         self._executor = ThreadPoolExecutor(settings.side_by_side, thread_name_prefix="side-by-side")
+        # Of its own, so that hosts which do not answer keep no request to a CA waiting.
+        self._checks = ThreadPoolExecutor(settings.side_by_side, thread_name_prefix="http-check")
         # Of its own, so that no crowd of requests can keep the Lease from being renewed.
         self._lease_kube = self._make_kube(names, 1)
         self._leader = self._make_leader()
@@ -128,7 +131,8 @@ class App:
         finally:
             self.stop.set()
             self._workers.stop(GRACE)
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            for executor in (self._executor, self._checks):
+                executor.shutdown(wait=False, cancel_futures=True)
             self._leader.stop()
             for server in servers:
                 server.stop()
@@ -180,8 +184,11 @@ class App:
             on_request=self._acme_request,
         )
         solver_sets = SolverSets(
+            kube,
             places,
             resolvers=settings.dns_resolvers,
+            solver_image=Image(settings.http01_solver_image, settings.http01_solver_image_pull_policy),
+            executor=self._checks,
             authoritative_port=settings.dns_authoritative_port,
             on_effect=lambda what: self._hooks.effect(f"dns {what}"),
         )

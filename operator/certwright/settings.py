@@ -19,6 +19,8 @@ class Settings:
         cluster_resource_namespace: Where Secrets of ClusterIssuers, and the Lease, are.
         dns_resolvers: Resolvers as host:port, tls://host or https://host/path; none means the system's.
         dns_authoritative_port: Port of authoritative name servers; 53 but in tests.
+        http01_solver_image: Image of the pods that solve HTTP-01 challenges, with its tag or digest.
+        http01_solver_image_pull_policy: `Always`, `IfNotPresent` or `Never`; empty leaves it to the cluster.
         secret_owner_reference: Whether a TLS Secret is deleted with its Certificate.
         leader_elect: Whether several replicas agree on one that works.
         metrics_address: host:port of /metrics; empty for none.
@@ -33,6 +35,8 @@ class Settings:
     cluster_resource_namespace: str = "certwright"
     dns_resolvers: tuple[str, ...] = ()
     dns_authoritative_port: int = 53
+    http01_solver_image: str = ""
+    http01_solver_image_pull_policy: str = ""
     secret_owner_reference: bool = False
     leader_elect: bool = True
     metrics_address: str = "0.0.0.0:9402"

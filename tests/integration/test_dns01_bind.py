@@ -17,6 +17,7 @@ from certwright.resources.reading import Fields
 from certwright.solvers.dns01 import Dns01Solver, txt_value
 from cluster.bind import Bind
 from cluster.zones import DEFAULT_ZONES, Zone
+from unit.solvers.planning import plan, plan_all
 
 pytestmark = pytest.mark.cluster
 
@@ -77,7 +78,7 @@ def test_conformance(bind: Bind, check: Check, protocol: str) -> None:
 
 def test_apex_and_wildcard_at_once(bind: Bind) -> None:
     made = solver(bind)
-    records = [made.plan("example.test", "1"), made.plan("*.example.test", "2")]
+    records = [plan(made, "example.test", "1"), plan(made, "*.example.test", "2")]
     assert not any(verdict.ok for verdict in made.check(records))
     made.present(records)
     made.present(records)
@@ -92,7 +93,7 @@ def test_apex_and_wildcard_at_once(bind: Bind) -> None:
 
 def test_a_value_of_somebody_else_stays(bind: Bind) -> None:
     made = solver(bind)
-    record = made.plan("foreign.example.test", "1")
+    record = plan(made, "foreign.example.test", "1")
     bind.update("example.test", add=[(record.name, "theirs")])
     made.present([record])
     assert made.check([record])[0].ok
@@ -114,7 +115,7 @@ def test_a_value_of_somebody_else_stays(bind: Bind) -> None:
     ],
 )
 def test_where_the_record_belongs(bind: Bind, identifier: str, name: str, zone: str) -> None:
-    record = solver(bind).plan(identifier, "1")
+    record = plan(solver(bind), identifier, "1")
     assert (record.name, record.zone) == (name, zone)
 
 
@@ -122,12 +123,12 @@ def test_a_loop_is_named(bind: Bind) -> None:
     with pytest.raises(
         (Terminal, Retryable), match=r"circle: _acme-challenge\.loop\.more\.test\. -> loop\.more\.test\."
     ):
-        solver(bind).plan("loop.more.test", "1")
+        plan(solver(bind), "loop.more.test", "1")
 
 
 def test_a_hundred_names_in_ten_zones(bind: Bind) -> None:
     made = solver(bind)
-    planned = made.plan_all([(f"w{n}.z{n % 10}.test", str(n)) for n in range(100)])
+    planned = plan_all(made, [(f"w{n}.z{n % 10}.test", str(n)) for n in range(100)])
     records = [record for record in planned if isinstance(record, Record)]
     assert len(records) == 100
     made.present(records)
@@ -139,7 +140,7 @@ def test_a_hundred_names_in_ten_zones(bind: Bind) -> None:
 def test_a_wrong_secret(bind: Bind) -> None:
     made = solver(bind, base64.b64encode(b"wrong"))
     with pytest.raises(Terminal, match=r"does not accept the TSIG key .*Secret tsig") as caught:
-        made.present([made.plan("example.test", "1")])
+        made.present([plan(made, "example.test", "1")])
     assert caught.value.reason == "TSIGRefused"
 
 
@@ -147,7 +148,7 @@ def test_a_wrong_secret(bind: Bind) -> None:
 def test_a_key_that_the_server_does_not_know(bind: Bind, change: dict[str, object]) -> None:
     made = solver(bind, **change)
     with pytest.raises(Terminal, match="does not accept the TSIG key"):
-        made.present([made.plan("example.test", "1")])
+        made.present([plan(made, "example.test", "1")])
 
 
 def test_a_secret_that_is_not_base64(bind: Bind) -> None:
@@ -158,34 +159,34 @@ def test_a_secret_that_is_not_base64(bind: Bind) -> None:
 def test_a_zone_that_refuses_updates(bind: Bind) -> None:
     made = solver(bind)
     with pytest.raises(Terminal, match=r"refuses to update frozen\.test\. \(REFUSED\); allow key certwright") as caught:
-        made.present([made.plan("frozen.test", "1")])
+        made.present([plan(made, "frozen.test", "1")])
     assert caught.value.reason == "UpdateRefused"
 
 
 def test_without_a_key(bind: Bind) -> None:
     made = solver(bind, tsigKeyName=None, tsigSecretSecretRef=None)
     with pytest.raises(Terminal, match="allow clients without a key"):
-        made.present([made.plan("example.test", "1")])
+        made.present([plan(made, "example.test", "1")])
 
 
 def test_a_zone_that_the_server_has_not(bind: Bind) -> None:
     made = solver(bind, zone="elsewhere.test")
     with pytest.raises(Terminal, match=r"does not take updates of elsewhere\.test\. \(NOTAUTH\)"):
-        made.present([made.plan("www.elsewhere.test", "1")])
+        made.present([plan(made, "www.elsewhere.test", "1")])
 
 
 def test_no_such_zone(bind: Bind) -> None:
     with pytest.raises(Terminal, match=r"no zone found for .*nowhere\.invalid"):
-        solver(bind).plan("www.nowhere.invalid", "1")
+        plan(solver(bind), "www.nowhere.invalid", "1")
 
 
 def test_down_and_back(tmp_path: Path) -> None:
     with Bind(tmp_path) as bind:
         made = solver(bind)
-        record = made.plan("example.test", "1")
+        record = plan(made, "example.test", "1")
         bind.stop()
         with pytest.raises(Retryable):
-            solver(bind).plan("example.test", "1")
+            plan(solver(bind), "example.test", "1")
         with pytest.raises(Retryable, match="cannot be reached to update"):
             made.present([record])
         with pytest.raises(Retryable):
@@ -205,7 +206,7 @@ def test_one_of_two_name_servers_down(tmp_path: Path) -> None:
             pytest.skip("two name servers need port 53")
         made = solver(bind)
         bind.name_servers[1].stop()
-        record = made.plan("example.test", "1")
+        record = plan(made, "example.test", "1")
         made.present([record])
         (verdict,) = made.check([record])
         assert [missing.server for missing in verdict.missing] == ["ns2.example.test."]

@@ -71,7 +71,7 @@ def check(
     manifest = read(text, names, namespace or (cluster.namespace if cluster else "default"))
     world = World(manifest, cluster.kube if cluster else None, cluster_resource_namespace)
     resolvers = tuple(part.strip() for part in dns_resolvers.split(",") if part.strip())
-    prover = Prover(world, resolvers=resolvers, authoritative_port=dns_authoritative_port)
+    prover = Prover(world, resolvers=resolvers, names=names, authoritative_port=dns_authoritative_port)
     planner = Planner(world, prover, names, now)
     plans = [planner.plan(key, body) for key, body in manifest.certificates.items()]
     problems = [*manifest.problems, *IssuerPlanner(world).problems()]

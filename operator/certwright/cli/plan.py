@@ -104,7 +104,7 @@ class Planner:
             problems.append(f"{issuer_plan.reference}: {issuer_plan.message}")
         proofs: list[Proof] = []
         if issuer and issuer.acme and not problems:
-            proofs = self._prover.plan(issuer, issuer.acme, ordered_names(spec), meta.labels)
+            proofs = self._prover.plan(issuer, issuer.acme, ordered_names(spec), meta)
             problems += [f"{proof.name}: {proof.problem}" for proof in proofs if proof.problem]
             notes += dict.fromkeys(proof.note for proof in proofs if proof.note)
         state = IssuerState(issuer_key("", "", ""), type=issuer.type if issuer else "")

@@ -74,6 +74,8 @@ def _proof(root: Tree, proof: Proof) -> None:
     node = root.add(Text.assemble((proof.name, "bold"), how, (why, FAINT)))
     if proof.record:
         node.add(Text(f"record TXT {proof.record} in zone {proof.zone}, written by {proof.provider}"))
+    if proof.served:
+        node.add(Text(f"answered by {proof.served}"))
     if proof.target_of:
         node.add(Text(f"{proof.target_of} leads there"))
 

@@ -19,13 +19,16 @@ from certwright.errors import CertwrightError, InvalidSpec
 from certwright.issuers.solver_set import SUPPORTED
 from certwright.providers import registry
 from certwright.solvers.dns01 import Dns01Solver
+from certwright.solvers.http01_config import Http01Config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from certwright.cli.world import World
     from certwright.providers.base import Provider
     from certwright.resources.issuer import AcmeSpec, Issuer, SolverSpec
+    from certwright.resources.meta import Meta
+    from certwright.resources.names import Names
 
 ADDRESS_CHALLENGES = {"http-01", "tls-alpn-01"}
 """What a CA offers for an address (RFC 8738 section 7)."""
@@ -45,6 +48,7 @@ class Proof:
         target_of: The challenge's own name, where a CNAME or a setting leads from it to the record; else empty.
         zone: The record's zone.
         name_servers: Of the zone.
+        served: How the answer of an HTTP-01 challenge would be served.
         problem: What stands in the way; empty when nothing does.
         note: What could not be looked at; empty when all could.
     """
@@ -58,6 +62,7 @@ class Proof:
     target_of: str = ""
     zone: str = ""
     name_servers: tuple[NameServer, ...] = ()
+    served: str = ""
     problem: str = ""
     note: str = ""
 
@@ -82,22 +87,24 @@ class Prover:
     Args:
         world: Where Secrets are looked up.
         resolvers: For issuers that name none; none means the system's.
+        names: Spells annotations.
         authoritative_port: Of name servers; another one than 53 is for tests.
     """
 
-    def __init__(self, world: World, *, resolvers: tuple[str, ...], authoritative_port: int = 53) -> None:
+    def __init__(self, world: World, *, resolvers: tuple[str, ...], names: Names, authoritative_port: int = 53) -> None:
         self._world = world
+        self._names = names
         self._resolvers = resolvers
         self._port = authoritative_port
         self._zones: dict[tuple[str, ...], Zones] = {}
 
-    def plan(self, issuer: Issuer, acme: AcmeSpec, names: Sequence[str], labels: Mapping[str, str]) -> list[Proof]:
+    def plan(self, issuer: Issuer, acme: AcmeSpec, names: Sequence[str], certificate: Meta) -> list[Proof]:
         """How each name would be proven, in order; asks the DNS for all of a solver side by side."""
         proofs: dict[str, Proof] = {}
         groups: dict[int, list[str]] = {}
         for name in names:
             try:
-                choice = choose_solver(acme.solvers, name, labels)
+                choice = choose_solver(acme.solvers, name, certificate.labels)
             except InvalidSpec as fault:
                 proofs[name] = Proof(name, problem=fault.message)
                 continue
@@ -106,14 +113,26 @@ class Prover:
             path = f"spec.acme.solvers[{index}]"
             proofs[name] = Proof(name, choice.challenge, path, _why(choice, name))
         for index, members in groups.items():
-            found = self._locate(issuer, acme, acme.solvers[index], [proofs[name] for name in members])
+            spec, group = acme.solvers[index], [proofs[name] for name in members]
+            if spec.challenge == "http-01":
+                found = self._serve(spec, certificate, group)
+            else:
+                found = self._locate(issuer, acme, spec, group)
             proofs.update((proof.name, proof) for proof in found)
         return list(proofs.values())
+
+    def _serve(self, spec: SolverSpec, certificate: Meta, proofs: list[Proof]) -> list[Proof]:
+        """The same proofs with how the answer would be served."""
+        try:
+            config = Http01Config.of(spec.config, certificate, self._names)
+        except InvalidSpec as refusal:
+            return [replace(proof, problem=refusal.message) for proof in proofs]
+        return [replace(proof, served=config.summary()) for proof in proofs]
 
     def _locate(self, issuer: Issuer, acme: AcmeSpec, spec: SolverSpec, proofs: list[Proof]) -> list[Proof]:
         """The same proofs with record, zone and servers."""
         if spec.challenge not in SUPPORTED:
-            text = f"this version does not support {spec.challenge}; use a dns01 solver"
+            text = f"this version does not support {spec.challenge}; use dns01 or http01"
             return [replace(proof, problem=text) for proof in proofs]
         try:
             name, provider, problem, note = self._provider(issuer, spec)
@@ -121,7 +140,7 @@ class Prover:
             solver = Dns01Solver(spec.config, zones=zones, provider=provider, provider_name=name)
         except CertwrightError as refusal:
             return [replace(proof, problem=refusal.message) for proof in proofs]
-        records = solver.plan_all([(proof.name, "") for proof in proofs])
+        records = solver.plan_all([proof.name for proof in proofs])
         apexes = list(dict.fromkeys(item.zone for item in records if not isinstance(item, CertwrightError)))
         outcomes = converse([zones.serving(canonical(apex)) for apex in apexes], limits=zones.resolvers.limits)
         served = dict(zip(apexes, outcomes, strict=True))

@@ -31,6 +31,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class PullPolicy(StrEnum):
+    """When a node fetches an image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
 def run(
     kubeconfig: Annotated[
         str, typer.Option(envvar=["CERTWRIGHT_KUBECONFIG", "KUBECONFIG"], help="Path; none means in-cluster.")
@@ -55,6 +63,19 @@ def run(
             help="Resolvers as host:port, tls://host or https://host/path, with commas; none means the system's.",
         ),
     ] = "",
+    http01_solver_image: Annotated[
+        str,
+        typer.Option(
+            envvar="CERTWRIGHT_HTTP01_SOLVER_IMAGE",
+            help="Image of the pods that solve HTTP-01 challenges: this version's own image.",
+        ),
+    ] = "",
+    http01_solver_image_pull_policy: Annotated[
+        PullPolicy | None,
+        typer.Option(
+            envvar="CERTWRIGHT_HTTP01_SOLVER_IMAGE_PULL_POLICY", help="Of that image; none means the default."
+        ),
+    ] = None,
     secret_owner_reference: Annotated[
         bool,
         typer.Option(
@@ -96,6 +117,8 @@ def run(
             cluster_resource_namespace=cluster_resource_namespace,
             dns_resolvers=_list(dns_resolvers),
             dns_authoritative_port=dns_authoritative_port,
+            http01_solver_image=http01_solver_image,
+            http01_solver_image_pull_policy=http01_solver_image_pull_policy or "",
             secret_owner_reference=secret_owner_reference,
             leader_elect=leader_elect,
             metrics_address=metrics_address,

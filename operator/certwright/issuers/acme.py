@@ -15,7 +15,7 @@ from certwright.issuers import proving
 from certwright.issuers.base import Issued, OrderLost, Outcome, Pending, Planned, Report, Request
 from certwright.issuers.flight import Flight
 from certwright.pki import chain, csr
-from certwright.resources.order import ChallengeState
+from certwright.resources.order import ChallengeState, Record
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FIRST_POLL, POLL_GROWTH, LONGEST_POLL = 0.25, 1.5, 15.0
 """Seconds until an order is asked for again when the CA does not say: the first, its growth, and the longest."""
+PATIENT_POLLS = 3
+"""Polls of an order that is being validated after which what was presented is looked after, too."""
 ACCOUNT_LOST = "AccountDoesNotExist"
 LASTING = 5.0
 """Seconds after which a wait is worth a write to the status."""
@@ -92,26 +94,26 @@ class Acme:
             raise OrderLost(f"the CA does not know the order any more: {fault.message}") from None
 
     def clean_up(self, issuer: Issuer | None, certificate: Certificate) -> None:
-        """Remove the records of the journal; the order itself is left to expire.
+        """Remove the records and objects of the journal; the order itself is left to expire.
 
         Raises:
-            CertwrightError: What the providers said.
+            CertwrightError: What the providers or the API server said.
         """
         flight = self._flights.get(certificate.meta.uid)
         journal = certificate.status.order
-        if flight and not flight.journaled and self._withdrawn(flight, issuer):
-            pass
-        elif journal and any(identifier.record for identifier in journal.identifiers):
-            if issuer is None or issuer.acme is None:
-                raise InvalidSpec(
-                    "the issuer that knows the DNS provider's credentials is gone", reason="CleanUpFailed"
-                )
-            proving.clean_up(journal, self._solver_sets.of(issuer, issuer.acme, certificate.meta.labels))
+        if journal and not (flight and not flight.journaled and self._withdrawn(flight, issuer)):
+            self._solver_sets.remove(certificate.meta.namespace, journal.objects)
+            if any(identifier.record for identifier in journal.identifiers):
+                if issuer is None or issuer.acme is None:
+                    raise InvalidSpec(
+                        "the issuer that knows the DNS provider's credentials is gone", reason="CleanUpFailed"
+                    )
+                proving.clean_up(journal, self._solver_sets.of(issuer, issuer.acme, certificate.meta))
         self._forget(certificate)
 
     @staticmethod
     def _withdrawn(flight: Flight, issuer: Issuer | None) -> bool:
-        """Remove the records with the solvers that presented them; False where newer ones can be built and must be."""
+        """Remove what was presented with the solvers that did it; False where newer ones can be built and must be."""
         newer = issuer if issuer and issuer.acme else None
         if newer and newer.meta.generation != flight.generation:
             return False
@@ -133,16 +135,18 @@ class Acme:
             raise Throttled(closed.message, until=closed.until, reason=closed.reason)
         certificate = request.certificate
         names = ordered_names(certificate.spec)
-        routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta.labels), names)
+        routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta), names)
         order = self._new_order(issuer, client, request, names)
         authorizations = client.authorizations(order.authorizations, executor=self._executor)
+        proofs = proving.plan(authorizations, routes, client, order=order.url)
         flight = Flight(
             issuer=issuer.reference,
             digest=request.digest,
             order=order,
-            proofs=proving.plan(authorizations, routes, client),
+            proofs=proofs,
             since=time.monotonic(),
             generation=issuer.meta.generation,
+            objects=proving.objects(proofs),
         )
         self._flights[certificate.meta.uid] = flight
         return Planned(flight.journal())
@@ -174,13 +178,14 @@ class Acme:
         if order.status == "pending":
             authorizations = client.authorizations(order.authorizations, executor=self._executor)
             unproven = [authorization.name for authorization in authorizations if authorization.status != "valid"]
-            routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta.labels), unproven)
-            proofs = proving.plan(authorizations, routes, client)
+            routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta), unproven)
+            proofs = proving.plan(authorizations, routes, client, order=order.url)
             journaled = {identifier.name: identifier.record for identifier in journal.identifiers}
-            if any(proof.record and proof.record not in journaled.values() for proof in proofs):
-                raise OrderLost("the records of the order are not the ones that were planned")
+            records = [proof.planned for proof in proofs if isinstance(proof.planned, Record)]
+            if not (set(records) <= set(journaled.values()) and set(proving.objects(proofs)) <= set(journal.objects)):
+                raise OrderLost("what the order's solvers would present is not what was planned")
             for proof in proofs:  # the record of a name that was proven meanwhile is there to be removed
-                proof.record = proof.record or journaled.get(proof.name)
+                proof.planned = proof.planned or journaled.get(proof.name)
         flight = Flight(
             journal.issuer,
             request.digest,
@@ -189,6 +194,7 @@ class Acme:
             since=time.monotonic(),
             journaled=journal.identifiers,
             generation=issuer.meta.generation,
+            objects=journal.objects,
         )
         self._flights[certificate.meta.uid] = flight
         return flight
@@ -218,6 +224,8 @@ class Acme:
             early = flight.next_poll - time.monotonic()
             if polled or early > 0:
                 return self._pending(flight, max(early, 0.0))
+            if flight.polls >= PATIENT_POLLS:
+                proving.keep(flight)
             self._take(flight, client.order(flight.order.url))
             polled = True
 

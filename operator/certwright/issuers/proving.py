@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec, Terminal
 from certwright.issuers.flight import Flight, Proof
-from certwright.resources.order import ChallengeState, OrderJournal, Record
-from certwright.solvers.dns01 import Dns01Solver, txt_value
+from certwright.kube.faults import NamespaceTerminating
+from certwright.resources.order import ChallengeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,44 +23,48 @@ if TYPE_CHECKING:
     from certwright.acme.authorization import Authorization
     from certwright.acme.client import AcmeClient
     from certwright.issuers.solver_set import SolverSet
+    from certwright.resources.order import OrderJournal, Record, SolverObject
+    from certwright.solvers.base import Solver
 
 WRITTEN_AGAIN = 120.0
 """Seconds after which a record that nobody sees is written once more: another's change may have undone it."""
 FIRST_CHECK = 0.5
-"""Seconds until a record that was not seen is looked for again; doubled up to the solver's interval."""
+"""Seconds until what was not seen is looked for again; doubled up to the solver's interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one name is going to be proven: which challenge, by which solver, and where its record belongs."""
+    """How one name is going to be proven: which challenge, by which solver, and what that planned."""
 
     challenge: str
-    solver: Dns01Solver
-    record: Record
+    solver: Solver
+    planned: Any
 
 
 def route(solvers: SolverSet, names: Sequence[str]) -> dict[str, Route]:
-    """Find a solver and a zone for every name; done before an order is spent on them.
+    """Find a solver and a place for every name; done before an order is spent on them.
 
     Returns:
-        A route a name; the records have no value yet.
+        A route a name; what is planned lacks what only the CA knows.
 
     Raises:
         CertwrightError: Of the first name that cannot be proven.
     """
-    by_solver: defaultdict[tuple[str, Dns01Solver], list[str]] = defaultdict(list)
+    by_solver: defaultdict[tuple[str, Solver], list[str]] = defaultdict(list)
     for name in names:
         by_solver[solvers.choose(name)].append(name)
     routes = {}
     for (challenge, solver), group in by_solver.items():
-        for name, record in zip(group, solver.plan_all([(name, "") for name in group]), strict=True):
-            if isinstance(record, CertwrightError):
-                raise _mendable(record)
-            routes[name] = Route(challenge, solver, record)
+        for name, planned in zip(group, solver.plan_all(group), strict=True):
+            if isinstance(planned, CertwrightError):
+                raise _mendable(planned)
+            routes[name] = Route(challenge, solver, planned)
     return routes
 
 
-def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], client: AcmeClient) -> list[Proof]:
+def plan(
+    authorizations: Sequence[Authorization], routes: Mapping[str, Route], client: AcmeClient, *, order: str
+) -> list[Proof]:
     """The proof of each identifier; one whose authorization is valid already needs none.
 
     Raises:
@@ -89,21 +93,33 @@ def plan(authorizations: Sequence[Authorization], routes: Mapping[str, Route], c
             )
         if proof.challenge.status != "pending":
             proof.state = ChallengeState.ACCEPTED
-        value = txt_value(client.key.key_authorization(proof.challenge.token))
-        proof.record = dataclasses.replace(chosen.record, value=value)
+        token = proof.challenge.token
+        proof.planned = chosen.solver.answer(
+            chosen.planned, token=token, key_authorization=client.key.key_authorization(token), order=order
+        )
     return proofs
 
 
+def objects(proofs: Sequence[Proof]) -> tuple[SolverObject, ...]:
+    """What the solvers of these will make in the cluster, each once."""
+    made: dict[SolverObject, None] = {}
+    for solver, group in _by_solver(proofs).items():
+        made.update(dict.fromkeys(solver.objects([proof.planned for proof in group])))
+    return tuple(made)
+
+
 def present(flight: Flight, now: float) -> None:
-    """Write the records of all that are only planned; idempotent.
+    """Present all that is only planned; idempotent.
 
     Raises:
-        CertwrightError: What the provider said.
+        CertwrightError: What the DNS provider or the API server said.
     """
     fresh = flight.in_state(ChallengeState.PLANNED)
     for solver, group in _by_solver(fresh).items():
         try:
-            solver.present([proof.record for proof in group if proof.record])
+            solver.present([proof.planned for proof in group], _whole(flight, solver))
+        except NamespaceTerminating:
+            raise
         except Terminal as fault:
             raise _mendable(fault) from None
         for proof in group:
@@ -115,10 +131,10 @@ def present(flight: Flight, now: float) -> None:
 
 
 def check(flight: Flight, now: float) -> float | None:
-    """Look for the records that were not seen yet.
+    """Look for what was not seen yet.
 
     Returns:
-        Seconds until the next round; None when every record is seen.
+        Seconds until the next round; None when everything is seen.
 
     Raises:
         ChallengeFailed: The solver's timeout is over.
@@ -130,14 +146,15 @@ def check(flight: Flight, now: float) -> float | None:
     flight.checks += 1
     next_round: list[float] = []
     for solver, group in _by_solver(waiting).items():
-        propagation = solver.propagation
-        early = propagation.wait.total_seconds() - since
+        pace = solver.pace
+        early = pace.wait.total_seconds() - since
         if early > 0:
             next_round.append(early)
             continue
-        verdicts = solver.check([proof.record for proof in group if proof.record])
+        verdicts = solver.check([proof.planned for proof in group], _whole(flight, solver))
+        graced = since >= pace.wait.total_seconds() + pace.grace.total_seconds()
         for proof, verdict in zip(group, verdicts, strict=True):
-            proof.verdict = verdict
+            proof.verdict = dataclasses.replace(verdict, ok=True) if verdict.tolerable and graced else verdict
             proof.state = ChallengeState.CHECKING
         missing = [proof for proof in group if proof.verdict and not proof.verdict.ok]
         if not missing:
@@ -145,17 +162,26 @@ def check(flight: Flight, now: float) -> float | None:
         if now - flight.written_at >= WRITTEN_AGAIN:
             for proof in missing:
                 proof.state = ChallengeState.PLANNED
-        if propagation.timeout is not None and since > propagation.timeout.total_seconds():
+        if pace.timeout is not None and since > pace.timeout.total_seconds():
             unseen = missing[0].verdict
             text = f"{unseen.summary}, after {int(since)} s; {unseen.action}" if unseen else "not seen"
             raise ChallengeFailed(f"{missing[0].name}: {text}", reason="PropagationTimeout")
-        interval = propagation.interval.total_seconds()
-        next_round.append(min(FIRST_CHECK * 2 ** min(flight.checks - 1, 16), interval))
+        next_round.append(min(FIRST_CHECK * 2 ** min(flight.checks - 1, 16), pace.interval.total_seconds()))
     return min(next_round) if next_round else None
 
 
+def keep(flight: Flight) -> None:
+    """See that what the CA is looking at stays where it is.
+
+    Raises:
+        CertwrightError: What the API server said.
+    """
+    for solver in _by_solver(flight.in_state(ChallengeState.ACCEPTED)):
+        solver.keep(_whole(flight, solver))
+
+
 def accept(flight: Flight, client: AcmeClient, executor: Executor) -> None:
-    """Tell the CA of every name whose record is seen, side by side.
+    """Tell the CA of every name whose proof is seen, side by side.
 
     Raises:
         CertwrightError: What the CA said.
@@ -174,13 +200,13 @@ def accept(flight: Flight, client: AcmeClient, executor: Executor) -> None:
 
 
 def withdraw(flight: Flight) -> None:
-    """Remove every record that this process presented, with the solvers that did it; idempotent.
+    """Remove all that this process presented, with the solvers that did it; idempotent.
 
     Raises:
-        CertwrightError: What the provider said.
+        CertwrightError: What the DNS provider or the API server said.
     """
     for solver, group in _by_solver(flight.proofs).items():
-        solver.clean_up([proof.record for proof in group if proof.record])
+        solver.clean_up([proof.planned for proof in group])
 
 
 def clean_up(journal: OrderJournal, solvers: SolverSet) -> None:
@@ -189,7 +215,7 @@ def clean_up(journal: OrderJournal, solvers: SolverSet) -> None:
     Raises:
         CertwrightError: Of the first solver that failed, after all others were tried.
     """
-    groups: defaultdict[Dns01Solver, list[Record]] = defaultdict(list)
+    groups: defaultdict[Solver, list[Record]] = defaultdict(list)
     fault: CertwrightError | None = None
     for identifier in journal.identifiers:
         if identifier.record:
@@ -226,13 +252,22 @@ def progress(flight: Flight) -> str:
 
 
 def _mendable(fault: CertwrightError) -> CertwrightError:
-    """What the DNS refuses costs the CA nothing: it is looked at again in minutes, not by the CA's limits."""
+    """What the DNS or the cluster refuses costs the CA nothing: looked at again in minutes, not by the CA's limits."""
     return InvalidSpec(fault.message, reason=fault.reason) if isinstance(fault, Terminal) else fault
 
 
-def _by_solver(proofs: Sequence[Proof]) -> dict[Dns01Solver, list[Proof]]:
-    groups: defaultdict[Dns01Solver, list[Proof]] = defaultdict(list)
+def _by_solver(proofs: Sequence[Proof]) -> dict[Solver, list[Proof]]:
+    groups: defaultdict[Solver, list[Proof]] = defaultdict(list)
     for proof in proofs:
-        if proof.solver and proof.record:
+        if proof.solver and proof.planned:
             groups[proof.solver].append(proof)
     return groups
+
+
+def _whole(flight: Flight, solver: Solver) -> list[Any]:
+    """The plans of all that a solver still has to prove."""
+    return [
+        proof.planned
+        for proof in flight.proofs
+        if proof.solver is solver and proof.planned and proof.state != ChallengeState.VALID
+    ]

@@ -10,74 +10,112 @@ import threading
 from typing import TYPE_CHECKING
 
 from certwright.core.solver_choice import choose_solver
-from certwright.dns.propagation import Mode, Propagation
 from certwright.dns.resolvers import Resolvers
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
 from certwright.providers import registry
+from certwright.solvers import http01
 from certwright.solvers.dns01 import Dns01Solver
+from certwright.solvers.http01_config import Http01Config
+from certwright.solvers.http01_objects import Image, Manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from certwright.issuers.places import Places
+    from certwright.kube.client import Kube
     from certwright.resources.issuer import AcmeSpec, Issuer, SolverSpec
-    from certwright.resources.order import Record
+    from certwright.resources.meta import Meta
+    from certwright.resources.order import Record, SolverObject
+    from certwright.solvers.base import Solver
 
-SUPPORTED = {"dns-01"}
+SUPPORTED = {"dns-01", "http-01"}
 
 
 class SolverSets:
     """Builds solvers.
 
     Args:
+        kube: Where solver pods are made.
         places: Where issuers' Secrets are.
         resolvers: The operator's own resolvers, for issuers that name none.
+        solver_image: What solver pods run.
+        executor: Runs the requests of a check side by side; not the threads that call solvers.
         authoritative_port: The port of authoritative servers; another one than 53 is for tests.
         on_effect: Told of each change at a DNS provider.
     """
 
     def __init__(
         self,
+        kube: Kube,
         places: Places,
         *,
         resolvers: Sequence[str],
+        solver_image: Image,
+        executor: Executor,
         authoritative_port: int = 53,
         on_effect: Callable[[str], None] | None = None,
     ) -> None:
+        self._kube = kube
         self._places = places
         self._resolvers = tuple(resolvers)
+        self._image = solver_image
+        self._executor = executor
         self._port = authoritative_port
         self._on_effect = on_effect
         self._lock = threading.Lock()
         self._zones: dict[tuple[str, ...], Zones] = {}
 
-    def of(self, issuer: Issuer, spec: AcmeSpec, labels: Mapping[str, str]) -> SolverSet:
-        """The solvers of one issuer for a Certificate with these labels."""
-        return SolverSet(self, issuer, spec, labels)
+    def of(self, issuer: Issuer, spec: AcmeSpec, certificate: Meta) -> SolverSet:
+        """The solvers of one issuer for one Certificate."""
+        return SolverSet(self, issuer, spec, certificate)
 
-    def build(self, issuer: Issuer, spec: AcmeSpec, solver: SolverSpec) -> tuple[str, Dns01Solver]:
-        """The provider's name and the solver, with its credentials.
+    def build(self, issuer: Issuer, spec: AcmeSpec, solver: SolverSpec, certificate: Meta) -> tuple[str, Solver]:
+        """The DNS provider's name, empty where there is none, and the solver, with its credentials.
 
         Raises:
-            InvalidSpec: It is of a kind that is not there, or its provider cannot be built.
+            InvalidSpec: It is of a kind that is not there, or its config is wrong.
         """
-        if solver.challenge not in SUPPORTED:
-            raise InvalidSpec(
-                f"{solver.config.path}: this version does not support {solver.challenge}; use a dns01 solver",
-                reason="NotSupported",
-            )
+        if solver.challenge == "dns-01":
+            return self._dns01(issuer, spec, solver)
+        if solver.challenge == "http-01":
+            return "", self._http01(spec, solver, certificate)
+        raise InvalidSpec(
+            f"{solver.config.path}: this version does not support {solver.challenge}; use dns01 or http01",
+            reason="NotSupported",
+        )
+
+    def remove(self, namespace: str, objects: Sequence[SolverObject]) -> None:
+        """Remove what solvers made in the cluster; idempotent.
+
+        Raises:
+            CertwrightError: What the API server said.
+        """
+        http01.remove(self._kube, namespace, objects)
+
+    def _dns01(self, issuer: Issuer, spec: AcmeSpec, solver: SolverSpec) -> tuple[str, Solver]:
         name, provider = registry.build(solver.config, lambda secret, key: self._places.value(issuer, secret, key))
         built = Dns01Solver(
             solver.config,
             zones=self._zones_for(solver.config.texts("nameservers") or spec.nameservers or self._resolvers),
             provider=provider,
             provider_name=name,
+            wait=solver.wait,
             on_effect=self._on_effect,
         )
-        if solver.wait is not None:
-            built.propagation = Propagation(mode=Mode.NONE, wait=solver.wait)
         return name, built
+
+    def _http01(self, spec: AcmeSpec, solver: SolverSpec, certificate: Meta) -> Solver:
+        names = self._kube.names
+        config = Http01Config.of(solver.config, certificate, names)
+        return http01.Http01Solver(
+            Manifests(config, certificate, names, self._image),
+            kube=self._kube,
+            resolvers=self._zones_for(spec.nameservers or self._resolvers).resolvers,
+            executor=self._executor,
+            wait=solver.wait,
+        )
 
     def _zones_for(self, resolvers: tuple[str, ...]) -> Zones:
         with self._lock:
@@ -87,25 +125,25 @@ class SolverSets:
 
 
 class SolverSet:
-    """The solvers of one issuer, each built at most once."""
+    """The solvers of one issuer for one Certificate, each built at most once."""
 
-    def __init__(self, factory: SolverSets, issuer: Issuer, spec: AcmeSpec, labels: Mapping[str, str]) -> None:
+    def __init__(self, factory: SolverSets, issuer: Issuer, spec: AcmeSpec, certificate: Meta) -> None:
         self._factory = factory
         self._issuer = issuer
         self._spec = spec
-        self._labels = labels
-        self._built: dict[int, tuple[str, Dns01Solver]] = {}
+        self._certificate = certificate
+        self._built: dict[int, tuple[str, Solver]] = {}
 
-    def choose(self, name: str) -> tuple[str, Dns01Solver]:
+    def choose(self, name: str) -> tuple[str, Solver]:
         """The challenge type and the solver for a name, which keeps its `*.`.
 
         Raises:
             InvalidSpec: None fits, or the one that fits cannot be built.
         """
-        chosen = choose_solver(self._spec.solvers, name, self._labels)
+        chosen = choose_solver(self._spec.solvers, name, self._certificate.labels)
         return chosen.challenge, self._solver(chosen)[1]
 
-    def for_record(self, name: str, record: Record) -> Dns01Solver:
+    def for_record(self, name: str, record: Record) -> Solver:
         """The solver that can remove a record presented earlier: the chosen one, else any of the same provider.
 
         Raises:
@@ -113,7 +151,7 @@ class SolverSet:
         """
         candidates = list(self._spec.solvers)
         with contextlib.suppress(InvalidSpec):
-            candidates.insert(0, choose_solver(self._spec.solvers, name, self._labels))
+            candidates.insert(0, choose_solver(self._spec.solvers, name, self._certificate.labels))
         for candidate in candidates:
             with contextlib.suppress(InvalidSpec):
                 provider, solver = self._solver(candidate)
@@ -125,8 +163,8 @@ class SolverSet:
             reason="CleanUpFailed",
         )
 
-    def _solver(self, spec: SolverSpec) -> tuple[str, Dns01Solver]:
+    def _solver(self, spec: SolverSpec) -> tuple[str, Solver]:
         built = self._built.get(id(spec))
         if built is None:
-            built = self._built[id(spec)] = self._factory.build(self._issuer, self._spec, spec)
+            built = self._built[id(spec)] = self._factory.build(self._issuer, self._spec, spec, self._certificate)
         return built

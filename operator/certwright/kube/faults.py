@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from certwright.kube.paths import Target
 
 MAX_RETRY_AFTER = 3600.0
+QUOTA = "QuotaExceeded"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _USER = re.compile(r'User "([^"]{1,200})"')
 
@@ -177,7 +178,8 @@ def _forbidden(refusal: Refusal) -> CertwrightError:
         user = _USER.search(refusal.text)
         who = user[1] if user else "the user"
         return Forbidden(f"{who} may not {refusal.verb} {refusal.target.resource}{group} {where}; grant it by RBAC")
-    return Forbidden(f"the API server refused to {refusal.verb} {refusal.target}: {refusal.text}")
+    reason = QUOTA if "exceeded quota" in refusal.text else None
+    return Forbidden(f"the API server refused to {refusal.verb} {refusal.target}: {refusal.text}", reason=reason)
 
 
 def _throttled(refusal: Refusal) -> CertwrightError:

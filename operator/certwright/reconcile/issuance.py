@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from certwright.resources.certificate import Certificate
     from certwright.resources.issuer import Issuer
     from certwright.resources.names import Names, ObjectKey
+    from certwright.resources.order import OrderJournal
 
 log = structlog.get_logger(__name__)
 CLEAN_UP_TRIES = 10
@@ -205,7 +206,7 @@ class Issuance:
         if with_secret is None:
             return None
         if not self._cleaned_up(certificate, now):
-            text = "the certificate is stored; its TXT records could not be removed yet"
+            text = "the certificate is stored; what proved its names could not be removed yet"
             return self._troubles.hiccup(
                 with_secret, Reason("CleanUp", text), Retryable(text, reason="CleanUpFailed"), now
             )
@@ -245,7 +246,14 @@ class Issuance:
             if isinstance(fault, Retryable) and self._attempts.another(certificate.key) < CLEAN_UP_TRIES:
                 log.info("cleaning up failed; trying again", because=fault.message)
                 return False
-            left = ", ".join(item.record.name for item in certificate.status.order.identifiers if item.record)
-            message = f"TXT records are left at {left[:200]}: {fault.message}; remove them by hand"
+            message = f"{_left(certificate.status.order)}: {fault.message}; remove them by hand"
             self._announcer.bad(CERTIFICATE, certificate.meta, reason="CleanUpFailed", message=message, now=now)
         return True
+
+
+def _left(order: OrderJournal) -> str:
+    """What an order leaves behind, in words."""
+    records = ", ".join(item.record.name for item in order.identifiers if item.record)
+    objects = ", ".join(f"{item.kind} {item.name}" for item in order.objects)
+    told = [f"TXT records are left at {records[:200]}"] if records else []
+    return " and ".join([*told, f"objects are left: {objects[:200]}"] if objects else told) or "nothing is left"

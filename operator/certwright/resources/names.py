@@ -91,6 +91,25 @@ class Names:
         """Annotation of a TLS Secret that only its template sets: its CA may be injected elsewhere."""
         return self.annotation("allow-direct-injection")
 
+    def acme_annotation(self, word: str) -> str:
+        """An annotation or label of ours that concerns ACME, by its last part."""
+        return f"acme.{self.group}/{word}"
+
+    @property
+    def http01_solver_label(self) -> str:
+        """Label of every object that serves HTTP-01 challenges; the value is "true"."""
+        return self.acme_annotation("http01-solver")
+
+    @property
+    def order_label(self) -> str:
+        """Label of those objects that tells one order's from another's."""
+        return self.acme_annotation("order")
+
+    def http01_objects(self, uid: str, order_url: str) -> str:
+        """Name of the objects that serve an order's HTTP-01 challenges: the order's own, and the same after a crash."""
+        prefix = "cm-acme-http-solver" if self.group == "cert-manager.io" else "certwright-http-solver"
+        return f"{prefix}-{hashlib.sha256(f'{uid} {order_url}'.encode()).hexdigest()[:10]}"
+
     def next_key_secret(self, certificate_name: str, uid: str) -> str:
         """Name of the Secret for the next private key: the same after a crash, never another Certificate's."""
         digest = hashlib.sha256(uid.encode()).hexdigest()[:8]

@@ -1,7 +1,7 @@
 """The journal of an issuance under way, as it stands in `status.order`.
 
 It is written before the effects it describes, so that whoever comes after a crash can finish or clean up from it alone.
-It holds nothing secret: a TXT value is public by nature, a token or a key is never here.
+It holds nothing secret: a TXT value and the name of an object are public by nature, a token or a key is never here.
 """
 
 from __future__ import annotations
@@ -52,6 +52,30 @@ class Record:
     def body(self) -> dict[str, str]:
         """As it is written."""
         return {"name": self.name, "zone": self.zone, "provider": self.provider, "value": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class SolverObject:
+    """An object of the cluster that a solver makes for an order, in the Certificate's namespace.
+
+    Args:
+        kind: `Pod`, `Service`, `Ingress` or `HTTPRoute`.
+        name: Its name.
+        shared: True for an Ingress of somebody else's, to which rules are added and taken out again.
+    """
+
+    kind: str
+    name: str
+    shared: bool = False
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> SolverObject:
+        """Read it from status."""
+        return cls(str(body.get("kind", "")), str(body.get("name", "")), shared=body.get("shared") is True)
+
+    def body(self) -> dict[str, Any]:
+        """As it is written."""
+        return {"kind": self.kind, "name": self.name, **({"shared": True} if self.shared else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +166,7 @@ class OrderJournal:
         request: Digest of what was asked for; another digest in the spec means the order is for something else.
         identifiers: One entry a name.
         waiting_until: Only for waits of minutes and more.
+        objects: What solvers make in the cluster for it.
     """
 
     issuer: str
@@ -150,13 +175,14 @@ class OrderJournal:
     request: str
     identifiers: tuple[IdentifierJournal, ...] = ()
     waiting_until: datetime | None = None
+    objects: tuple[SolverObject, ...] = ()
 
     @classmethod
     def of(cls, body: object) -> OrderJournal | None:
         """Read it from status; None when there is none."""
         if not isinstance(body, dict) or not body:
             return None
-        identifiers = body.get("identifiers")
+        identifiers, objects = body.get("identifiers"), body.get("objects")
         return cls(
             issuer=str(body.get("issuer", "")),
             url=str(body.get("url", "")),
@@ -168,10 +194,15 @@ class OrderJournal:
                 if isinstance(item, dict)
             ),
             waiting_until=parse_time(body.get("waitingUntil")),
+            objects=tuple(
+                SolverObject.of(item)
+                for item in (objects if isinstance(objects, list) else ())
+                if isinstance(item, dict)
+            ),
         )
 
     def body(self) -> dict[str, Any]:
-        """As it is written: every record for clean-up, evidence for the first few names only."""
+        """As it is written: every record and object for clean-up, evidence for the first few names only."""
         evidence = 0
         identifiers = []
         for identifier in self.identifiers:
@@ -188,6 +219,8 @@ class OrderJournal:
             identifiers.append(item)
         body: dict[str, Any] = {"issuer": self.issuer, "url": self.url, "state": self.state, "request": self.request}
         body["identifiers"] = identifiers
+        if self.objects:
+            body["objects"] = [item.body() for item in self.objects]
         if self.waiting_until:
             body["waitingUntil"] = format_time(self.waiting_until)
         return body

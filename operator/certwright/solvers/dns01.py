@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import dns.name
@@ -20,14 +21,16 @@ from certwright.dns.zone import ZONE_NOT_FOUND
 from certwright.errors import CertwrightError, InvalidSpec, Terminal
 from certwright.providers.base import add_many, remove_many
 from certwright.resources.order import Record
+from certwright.solvers.base import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import timedelta
 
     from certwright.dns.transport import Conversation
     from certwright.dns.zone import Zones
     from certwright.providers.base import NamedValue, Provider
-    from certwright.resources.order import Verdict
+    from certwright.resources.order import SolverObject, Verdict
     from certwright.resources.reading import Fields
 
 Place: TypeAlias = tuple[dns.name.Name, dns.name.Name]
@@ -48,6 +51,7 @@ class Dns01Solver:
         zones: Finds zones; shared by all solvers with the same resolvers.
         provider: Changes the zone.
         provider_name: The provider's name, for the journal.
+        wait: `waitInsteadOfSelfCheck`: how long to wait in place of looking; None looks.
         on_effect: Called after each change at the provider with a short text that names it.
 
     Raises:
@@ -61,9 +65,12 @@ class Dns01Solver:
         zones: Zones,
         provider: Provider,
         provider_name: str,
+        wait: timedelta | None = None,
         on_effect: Callable[[str], None] | None = None,
     ) -> None:
         self.propagation = propagation.Propagation.of(config.part("propagation"))
+        if wait is not None:
+            self.propagation = propagation.Propagation(mode=propagation.Mode.NONE, wait=wait)
         strategy = config.text("cnameStrategy", FOLLOW)
         if strategy not in {FOLLOW, STAY}:
             raise InvalidSpec(f"{config.at('cnameStrategy')}: {strategy[:40]!r} must be {FOLLOW} or {STAY}")
@@ -76,37 +83,47 @@ class Dns01Solver:
         self._provider_name = provider_name
         self._on_effect = on_effect or (lambda _: None)
 
-    def plan(self, identifier: str, key_authorization: str) -> Record:
-        """Find out which record proves an identifier, and where it belongs; changes nothing.
+    @property
+    def pace(self) -> Pace:
+        """As `dns01.propagation` says."""
+        times = self.propagation
+        return Pace(wait=times.wait, interval=times.interval, timeout=times.timeout)
+
+    def plan_all(self, identifiers: Sequence[str]) -> list[Record | CertwrightError]:
+        """Find out where the record of each identifier belongs, side by side; changes nothing.
 
         Args:
-            identifier: A host name, a wildcard with or without its `*.`.
-            key_authorization: Token and thumbprint of the account key (RFC 8555 section 8.1).
+            identifiers: Host names, wildcards with or without their `*.`.
 
-        Raises:
-            InvalidSpec: When the name or an override does not fit.
-            Retryable: When DNS servers do not answer.
-            Terminal: When there is no zone, or CNAMEs lead nowhere.
+        Returns:
+            One entry each, in order: a record without a value, or
+            InvalidSpec when the name or an override does not fit,
+            Retryable when DNS servers do not answer,
+            Terminal when there is no zone, or CNAMEs lead nowhere.
         """
-        (outcome,) = self.plan_all([(identifier, key_authorization)])
-        if isinstance(outcome, CertwrightError):
-            raise outcome
-        return outcome
+        places = converse([self._locating(item) for item in identifiers], limits=self._zones.resolvers.limits)
+        return [self._record(*item) for item in zip(identifiers, places, strict=True)]
 
-    def plan_all(self, items: Sequence[tuple[str, str]]) -> list[Record | CertwrightError]:
-        """As plan for many, side by side; one entry each, in order, a fault where there was one."""
-        places = converse([self._locating(identifier) for identifier, _ in items], limits=self._zones.resolvers.limits)
-        return [self._record(*item, place) for item, place in zip(items, places, strict=True)]
+    def answer(self, planned: Record, *, token: str, key_authorization: str, order: str) -> Record:  # noqa: ARG002
+        """The record with its value."""
+        return replace(planned, value=txt_value(key_authorization))
 
-    def present(self, records: Sequence[Record]) -> None:
+    def objects(self, planned: Sequence[Record]) -> tuple[SolverObject, ...]:  # noqa: ARG002 - the interface
+        """None: records are journaled with their identifiers."""
+        return ()
+
+    def present(self, records: Sequence[Record], whole: Sequence[Record] = ()) -> None:  # noqa: ARG002
         """Add the records, those of one zone together; raises what the provider raises."""
         for zone, items in _by_zone(records).items():
             add_many(self._provider, zone, items)
             self._on_effect(f"added {_several(items)} to {zone}")
 
-    def check(self, records: Sequence[Record]) -> list[Verdict]:
+    def check(self, records: Sequence[Record], whole: Sequence[Record] = ()) -> list[Verdict]:  # noqa: ARG002
         """Say of each record, in order, whether it can be seen; a fault of the DNS is a verdict and not raised."""
         return propagation.check(records, self._zones, self.propagation)
+
+    def keep(self, whole: Sequence[Record]) -> None:
+        """Nothing to do: what a zone was given stays in it."""
 
     def clean_up(self, records: Sequence[Record]) -> None:
         """Remove the records by value, those of one zone together.
@@ -138,9 +155,7 @@ class Dns01Solver:
             return name, self._zone  # a zone that is not delegated: its setting says more than the DNS
         return dns.name.from_text(chain.target), self._zone or dns.name.from_text(chain.zone.name)
 
-    def _record(
-        self, identifier: str, key_authorization: str, place: Place | CertwrightError
-    ) -> Record | CertwrightError:
+    def _record(self, identifier: str, place: Place | CertwrightError) -> Record | CertwrightError:
         if isinstance(place, CertwrightError):
             return place
         name, zone = place
@@ -153,7 +168,7 @@ class Dns01Solver:
             own = None if self._zone else self._provider.find_zone(name.to_text())
         except CertwrightError as error:
             return error
-        return Record(name.to_text(), own or zone.to_text(), self._provider_name, txt_value(key_authorization))
+        return Record(name.to_text(), own or zone.to_text(), self._provider_name, "")
 
 
 def _override(config: Fields, field: str) -> dns.name.Name | None:

@@ -1,7 +1,8 @@
-"""What an HTTP-01 challenge wants to find, and where (RFC 8555 section 8.3)."""
+"""What an HTTP-01 challenge asks for: one body, at one path, of one host (RFC 8555 section 8.3)."""
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 
 WELL_KNOWN = "/.well-known/acme-challenge/"
@@ -9,19 +10,30 @@ WELL_KNOWN = "/.well-known/acme-challenge/"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One name's answer.
+    """The answer to one challenge.
 
     Args:
-        identifier: DNS name or IP address, IPv6 without brackets.
-        token: The challenge's token.
-        key_authorization: What has to be served: TOKEN.THUMBPRINT.
+        identifier: DNS name, or IP address without brackets.
+        token: The challenge's.
+        key_authorization: The body that has to be served: the token, a dot, the thumbprint of the account's key.
+        bundle: Name that the objects which serve it have in common.
     """
 
     identifier: str
-    token: str
-    key_authorization: str = field(repr=False)
+    token: str = ""
+    key_authorization: str = field(default="", repr=False)
+    bundle: str = ""
 
     @property
     def path(self) -> str:
-        """Where a CA asks for it."""
+        """Where on the host it has to be."""
         return WELL_KNOWN + self.token
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the identifier is an IP address (RFC 8738) and no DNS name."""
+        try:
+            ipaddress.ip_address(self.identifier)
+        except ValueError:
+            return False
+        return True

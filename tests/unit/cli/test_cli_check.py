@@ -148,12 +148,12 @@ class TestSolvers:
             def __init__(self, config: object, **_: object) -> None:
                 assert config
 
-            def plan_all(self, items: list[tuple[str, str]]) -> list[object]:
+            def plan_all(self, items: list[str]) -> list[object]:
                 return [
                     Terminal("no zone found")
                     if "nowhere" in name
                     else type("R", (), {"name": challenge_name(name).to_text(), "zone": "example.test."})()
-                    for name, _ in items
+                    for name in items
                 ]
 
         monkeypatch.setattr(proofs, "Dns01Solver", Solver)
@@ -168,7 +168,7 @@ class TestSolvers:
             {"dns01": self.RFC2136},
             {"dns01": self.RFC2136, "selector": {"dnsZones": ["test", "example.test"]}},
             {"dns01": self.RFC2136, "selector": {"dnsNames": ["a.example.test"]}},
-            {"http01": {"ingress": {}}, "selector": {"dnsNames": ["b.example.test"]}},
+            {"tlsALPN01": {}, "selector": {"dnsNames": ["b.example.test"]}},
         )
         names = ["a.example.test", "*.example.test", "other.invalid", "b.example.test"]
         (plan,) = found(run, acme(*solvers), wanted(dnsNames=names), code=4)["certificates"]
@@ -179,7 +179,27 @@ class TestSolvers:
             "other.invalid": ("[0]", "it has no selector"),
             "b.example.test": ("[3]", "its dnsNames has b.example.test"),
         }
-        assert plan["problems"] == ["b.example.test: this version does not support http-01; use a dns01 solver"]
+        assert plan["problems"] == ["b.example.test: this version does not support tls-alpn-01; use dns01 or http01"]
+
+    @pytest.mark.parametrize(
+        ("config", "served"),
+        [
+            ({"ingress": {}}, "a pod behind an Ingress of the default class"),
+            ({"ingress": {"ingressClassName": "traefik"}}, "a pod behind an Ingress of class traefik"),
+            ({"ingress": {"name": "shop"}}, "a pod behind the existing Ingress shop"),
+            ({"gatewayHTTPRoute": {"parentRefs": [{"name": "web", "namespace": "infra"}]}}, "Gateway infra/web"),
+            ({"webroot": {"claimName": "files"}}, "the web server of PersistentVolumeClaim files"),
+        ],
+    )
+    def test_how_an_answer_would_be_served(self, run: Run, config: dict[str, Any], served: str) -> None:
+        given = manifest(acme({"http01": config}), wanted(dnsNames=["b.example.test", "a.example.test"]))
+        text = run("check", "-", "--offline", stdin=given).stdout
+        assert text.count(served) == 2, text
+
+    def test_a_wrong_http01_solver(self, run: Run) -> None:
+        body = acme({"http01": {"gatewayHTTPRoute": {}}})
+        (plan,) = found(run, body, wanted(dnsNames=["b.example.test"]), code=4)["certificates"]
+        assert "gatewayHTTPRoute.parentRefs: missing" in plan["problems"][0]
 
     def test_what_an_acme_ca_cannot_certify(self, run: Run) -> None:
         (plan,) = found(run, acme({"dns01": self.RFC2136}), wanted(isCA=True), code=4)["certificates"]

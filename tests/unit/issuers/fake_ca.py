@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +14,12 @@ from certwright.acme.identifier import Identifier
 from certwright.acme.order import Order
 from certwright.acme.problem_types import Gone, OrderNotReady
 from certwright.acme.problems import Problem
-from certwright.dns.propagation import Propagation
 from certwright.errors import CertwrightError, InvalidSpec
 from certwright.pki import csr as requests
 from certwright.pki import keys, signing
 from certwright.resources.certificate import PrivateKeySpec
-from certwright.resources.order import Record, Verdict
+from certwright.resources.order import Record, SolverObject, Verdict
+from certwright.solvers.base import Pace
 from unit.core.factories import data_for, make_spec
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -130,27 +130,45 @@ class FakeSolver:
     """Writes to a set in place of a zone, and sees what is in it unless it is told not to."""
 
     zone: set[Record] = field(default_factory=set)
-    propagation: Propagation = field(default_factory=Propagation)
+    pace: Pace = field(default_factory=lambda: Pace(timeout=timedelta(hours=1)))
+    tolerable: bool = False
+    made: tuple[SolverObject, ...] = ()
+    kept: int = 0
     unseen: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     faults: dict[str, list[CertwrightError]] = field(default_factory=dict)
 
-    def plan_all(self, items: Sequence[tuple[str, str]]) -> list[Record | CertwrightError]:
+    def plan_all(self, names: Sequence[str]) -> list[Record | CertwrightError]:
         fault = (self.faults.get("plan") or [None]).pop(0)
         if fault:
-            return [fault] * len(items)
-        return [Record(f"_acme-challenge.{name.removeprefix('*.')}.", "example.com.", "fake", "") for name, _ in items]
+            return [fault] * len(names)
+        return [Record(f"_acme-challenge.{name.removeprefix('*.')}.", "example.com.", "fake", "") for name in names]
 
-    def present(self, records: Sequence[Record]) -> None:
+    def answer(self, planned: Record, *, token: str, key_authorization: str, order: str) -> Record:
+        assert key_authorization.startswith(token)
+        assert order
+        return dataclasses.replace(planned, value=key_authorization)
+
+    def objects(self, planned: Sequence[Record]) -> tuple[SolverObject, ...]:
+        assert planned
+        return self.made
+
+    def present(self, records: Sequence[Record], whole: Sequence[Record]) -> None:
         self._call("present")
+        assert set(records) <= set(whole)
         self.zone.update(records)
 
-    def check(self, records: Sequence[Record]) -> list[Verdict]:
+    def keep(self, whole: Sequence[Record]) -> None:
+        self.kept += 1
+        self.zone.update(whole)
+
+    def check(self, records: Sequence[Record], whole: Sequence[Record]) -> list[Verdict]:
         self._call("check")
+        assert set(records) <= set(whole)
         return [
             Verdict(ok=True, summary="seen")
             if record in self.zone and record.name not in self.unseen
-            else Verdict(ok=False, summary="0 of 2 servers", action="wait")
+            else Verdict(ok=False, summary="0 of 2 servers", action="wait", tolerable=self.tolerable)
             for record in records
         ]
 
@@ -170,9 +188,14 @@ class FakeSolvers:
 
     solver: FakeSolver
     gone: bool = False
+    removed: list[SolverObject] = field(default_factory=list)
 
     def of(self, *_: object) -> "FakeSolvers":
         return self
+
+    def remove(self, namespace: str, objects: Sequence[SolverObject]) -> None:
+        assert namespace
+        self.removed += objects
 
     def choose(self, name: str) -> tuple[str, FakeSolver]:
         if self.gone:

@@ -9,7 +9,6 @@ import pytest
 from certwright.acme.problem_types import AccountDoesNotExist, OrderNotReady
 from certwright.acme.problems import Problem
 from certwright.core.desired import stamped_digest
-from certwright.dns.propagation import Propagation
 from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec, Retryable, Terminal, Throttled
 from certwright.issuers.acme import LASTING, Acme, ordered_names
 from certwright.issuers.base import Issued, OrderLost, Outcome, Pending, Planned, Report, Request
@@ -17,7 +16,8 @@ from certwright.issuers.next_key import NextKeys
 from certwright.pki.certificate import parse_chain
 from certwright.resources.certificate import parse_certificate
 from certwright.resources.issuer import parse_issuer
-from certwright.resources.order import ChallengeState, OrderJournal
+from certwright.resources.order import ChallengeState, OrderJournal, SolverObject
+from certwright.solvers.base import Pace
 from unit.core.factories import make_spec
 from unit.issuers.fake_ca import (
     NOW,
@@ -202,7 +202,7 @@ def test_polls_without_a_word_from_the_ca_grow_apart(bench: Bench) -> None:
 
 
 def test_a_record_that_is_never_seen_is_given_up_by_the_solvers_timeout(bench: Bench) -> None:
-    bench.solver.propagation = Propagation(timeout=timedelta(seconds=60))
+    bench.solver.pace = Pace(timeout=timedelta(seconds=60))
     bench.solver.unseen = {"_acme-challenge.web.example.com."}
     bench.advance()
     bench.advance()
@@ -229,7 +229,7 @@ def test_a_record_that_somebody_undid_is_written_again(bench: Bench) -> None:
 
 
 def test_the_first_look_waits_as_long_as_the_solver_says(bench: Bench) -> None:
-    bench.solver.propagation = Propagation(wait=timedelta(seconds=20))
+    bench.solver.pace = Pace(wait=timedelta(seconds=20))
     bench.advance()
     pending = bench.advance()
     assert isinstance(pending, Pending)
@@ -386,7 +386,7 @@ def test_an_order_whose_records_are_others_than_planned_is_lost(bench: Bench) ->
     bench.advance()
     bench.ca.key = SimpleNamespace(key_authorization=lambda token: f"{token}.other")
     bench.restart()
-    with pytest.raises(OrderLost, match="not the ones that were planned"):
+    with pytest.raises(OrderLost, match="not what was planned"):
         bench.advance()
 
 
@@ -535,3 +535,54 @@ def test_records_that_only_the_old_credentials_could_remove_are_told_of(bench: B
     bench.solver.faults = {"clean_up": [Terminal("the key is wrong")]}
     with pytest.raises(Terminal, match="the key is wrong"):
         bench.acme.clean_up(None, bench.certificate)
+
+
+POD = SolverObject("Pod", "certwright-http-solver-1")
+
+
+def test_objects_are_journaled_first_and_removed_by_the_journal(bench: Bench) -> None:
+    bench.solver.made = (POD,)
+    planned = bench.advance()
+    assert isinstance(planned, Planned)
+    assert planned.order.objects == (POD,)
+    bench.advance()
+    bench.restart()
+    bench.advance()
+    bench.clean()
+    assert bench.solvers.removed == [POD]
+
+
+def test_an_order_whose_objects_would_be_others_is_lost(bench: Bench) -> None:
+    bench.solver.made = (POD,)
+    bench.advance()
+    bench.solver.made = (SolverObject("Ingress", "other"),)
+    bench.restart()
+    with pytest.raises(OrderLost, match="not what was planned"):
+        bench.advance()
+
+
+def test_what_is_tolerable_will_do_after_a_while(bench: Bench) -> None:
+    bench.solver.unseen = {"_acme-challenge.web.example.com."}
+    bench.solver.pace = Pace(wait=timedelta(seconds=1), grace=timedelta(seconds=20))
+    bench.advance()
+    bench.seconds += 22
+    bench.advance()
+    assert "accept" not in bench.ca.calls
+    bench.solver.tolerable = True
+    bench.seconds += 1
+    bench.advance()
+    bench.seconds += 10
+    bench.advance()
+    assert "accept" not in bench.ca.calls
+    bench.seconds += 11
+    bench.advance()
+    assert "accept" in bench.ca.calls
+
+
+def test_what_the_ca_looks_at_is_looked_after(bench: Bench) -> None:
+    bench.advance()
+    bench.ca.on_order = lambda order: dataclasses.replace(order, status="pending")
+    for _ in range(8):
+        bench.advance()
+        bench.seconds += 15
+    assert bench.solver.kept > 1

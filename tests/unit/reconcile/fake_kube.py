@@ -12,7 +12,8 @@ from typing import Any
 
 from certwright.kube.client import APPLY, JSON, MERGE_PATCH, VERBS
 from certwright.kube.faults import Refusal, fault
-from certwright.kube.paths import target
+from certwright.kube.objects import KINDS as OBJECTS
+from certwright.kube.paths import CORE, target
 from certwright.resources.names import PLURALS, Names
 
 KINDS = {plural: kind for kind, plural in PLURALS.items()} | {"secrets": "Secret", "events": "Event"}
@@ -60,7 +61,8 @@ class FakeKube:
     def put(self, plural: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """As somebody else's hand would: creates an object, or replaces all of it but its uid."""
         meta = dict(body.get("metadata") or {})
-        prefix = "/api/v1" if plural in {"secrets", "events"} else self.group_path
+        prefix = next((prefix for prefix, word in OBJECTS.values() if word == plural), self.group_path)
+        prefix = CORE if plural in {"secrets", "events"} else prefix
         space = f"/namespaces/{meta['namespace']}" if meta.get("namespace") else ""
         path = f"{prefix}{space}/{plural}/{meta['name']}"
         old = self.objects.get(path)
@@ -116,6 +118,8 @@ class FakeKube:
             raise self.refuse(method, path, 404, "NotFound", name=target(path).name)
         if method == "GET":
             return old
+        if method == "PUT":
+            return self._replace(name, old, body)
         if method == "DELETE":
             wanted = body.get("preconditions") or {}
             if any(old["metadata"].get(key) != value for key, value in wanted.items()):
@@ -128,6 +132,11 @@ class FakeKube:
             raise self.refuse(method, path, 409, "Conflict")
         patch = {"status": body.get("status", {})} if sub else body
         return self._store(name, _merged(old, patch))
+
+    def _replace(self, path: str, old: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        if body["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"]:
+            raise self.refuse("PUT", path, 409, "Conflict")
+        return self._store(path, body)
 
     def _apply(self, path: str, old: dict[str, Any] | None, body: dict[str, Any], manager: str) -> dict[str, Any]:
         meta = body["metadata"]
@@ -186,7 +195,9 @@ class FakeKube:
                 self._delete(other)
 
     def _tell(self, path: str, event: str, body: dict[str, Any], sink: Callable[..., None]) -> None:
-        kind = KINDS[target(path).resource]
+        kind = KINDS.get(target(path).resource)
+        if kind is None:  # nobody watches it
+            return
         watched = (body["metadata"].get("labels") or {}).get(self.names.watched_label) == "true"
         if kind != "Event" and (kind != "Secret" or watched):
             sink(kind, event, {"apiVersion": "v1", "kind": kind, **copy.deepcopy(body)})

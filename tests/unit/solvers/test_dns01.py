@@ -8,6 +8,7 @@ from certwright.resources.order import Record
 from certwright.resources.reading import Fields
 from certwright.solvers.dns01 import Dns01Solver, txt_value
 from unit.dns.fake_dns import RESOLVER, FakeDns
+from unit.solvers.planning import plan, plan_all
 
 if TYPE_CHECKING:
     from certwright.solvers.base import Solver
@@ -77,7 +78,7 @@ def test_it_is_a_solver(world: FakeDns, provider: FakeProvider) -> None:
 
 def test_apex_and_wildcard_share_a_name(world: FakeDns, provider: FakeProvider) -> None:
     made = solver(world, provider)
-    records = [made.plan("example.com", "123"), made.plan("*.example.com", "456")]
+    records = [plan(made, "example.com", "123"), plan(made, "*.example.com", "456")]
     assert records[0] == Record("_acme-challenge.example.com.", "example.com.", "rfc2136", VALUE)
     assert {record.name for record in records} == {"_acme-challenge.example.com."}
     assert [verdict.ok for verdict in made.check(records)] == [False, False]
@@ -87,7 +88,7 @@ def test_apex_and_wildcard_share_a_name(world: FakeDns, provider: FakeProvider) 
 
 
 def test_planning_leaves_no_negative_answer_at_a_resolver(world: FakeDns, provider: FakeProvider) -> None:
-    solver(world, provider).plan("new.example.com", "123")
+    plan(solver(world, provider), "new.example.com", "123")
     assert all("_acme-challenge" not in name for name, _ in world.asked_of(RESOLVER))
 
 
@@ -95,7 +96,7 @@ def test_fifty_names_share_what_is_known_of_their_zone(world: FakeDns, provider:
     effects: list[str] = []
     made = solver(world, provider, effects)
     world.faults["127.7.0.1"] = "silent"
-    records = made.plan_all([(f"w{number}.example.com", str(number)) for number in range(50)])
+    records = plan_all(made, [(f"w{number}.example.com", str(number)) for number in range(50)])
     assert all(isinstance(record, Record) for record in records)
     assert len(set(world.asked_of(RESOLVER))) == 50 + 1 + 4
     good = [record for record in records if isinstance(record, Record)]
@@ -114,65 +115,65 @@ def test_fifty_names_share_what_is_known_of_their_zone(world: FakeDns, provider:
 def test_names_of_several_zones(world: FakeDns, provider: FakeProvider) -> None:
     world.zone("example.net", "", "127.7.0.3")
     made = solver(world, provider)
-    good, gone, also = made.plan_all([("a.example.com", "1"), ("a.gone.example", "2"), ("a.example.net", "3")])
+    good, gone, also = plan_all(made, [("a.example.com", "1"), ("a.gone.example", "2"), ("a.example.net", "3")])
     assert isinstance(good, Record)
     assert isinstance(gone, Terminal)
     assert isinstance(also, Record)
     made.present([good, also, good])
     assert [(zone, len(items)) for _, zone, items in provider.calls] == [("example.com.", 1), ("example.net.", 1)]
     with pytest.raises(Terminal):
-        made.plan("a.gone.example", "2")
+        plan(made, "a.gone.example", "2")
 
 
 def test_cnames_are_followed_by_default(world: FakeDns, provider: FakeProvider) -> None:
     world.zone("example.com", "_acme-challenge.www 60 IN CNAME x.validation.example.net.", "127.7.0.1")
     world.zone("validation.example.net", "", "127.7.0.3")
-    record = solver(world, provider).plan("www.example.com", "123")
+    record = plan(solver(world, provider), "www.example.com", "123")
     assert (record.name, record.zone) == ("x.validation.example.net.", "validation.example.net.")
-    record = solver(world, provider, cnameStrategy="None").plan("www.example.com", "123")
+    record = plan(solver(world, provider, cnameStrategy="None"), "www.example.com", "123")
     assert (record.name, record.zone) == ("_acme-challenge.www.example.com.", "example.com.")
 
 
 def test_an_explicit_name(world: FakeDns, provider: FakeProvider) -> None:
     world.zone("example.net", "", "127.7.0.3")
-    record = solver(world, provider, fqdn="Proofs.example.net").plan("www.example.com", "123")
+    record = plan(solver(world, provider, fqdn="Proofs.example.net"), "www.example.com", "123")
     assert (record.name, record.zone) == ("proofs.example.net.", "example.net.")
     asked = len(world.asked)
-    record = solver(world, provider, fqdn="a.b.example.net", zone="b.example.net").plan("www.example.com", "1")
+    record = plan(solver(world, provider, fqdn="a.b.example.net", zone="b.example.net"), "www.example.com", "1")
     assert (record.name, record.zone) == ("a.b.example.net.", "b.example.net.")
     assert len(world.asked) == asked
 
 
 def test_an_explicit_zone(world: FakeDns, provider: FakeProvider) -> None:
     world.zone("sub.example.com", "", "127.7.0.3")
-    record = solver(world, provider, zone="example.com").plan("www.sub.example.com", "1")
+    record = plan(solver(world, provider, zone="example.com"), "www.sub.example.com", "1")
     assert record.zone == "example.com."
-    record = solver(world, provider, zone="hidden.example").plan("www.hidden.example", "1")
+    record = plan(solver(world, provider, zone="hidden.example"), "www.hidden.example", "1")
     assert record.zone == "hidden.example."
     with pytest.raises(
         InvalidSpec, match=rf"{AT}\.zone: example\.net\. does not hold _acme-challenge\.www".replace("[", r"\[")
     ):
-        solver(world, provider, zone="example.net").plan("www.example.com", "1")
+        plan(solver(world, provider, zone="example.net"), "www.example.com", "1")
 
 
 def test_an_explicit_zone_does_not_hide_a_loop(world: FakeDns, provider: FakeProvider) -> None:
     world.zone("example.com", "_acme-challenge 60 IN CNAME _acme-challenge", "127.7.0.1")
     with pytest.raises(Terminal, match="go round in a circle"):
-        solver(world, provider, zone="example.com").plan("example.com", "1")
+        plan(solver(world, provider, zone="example.com"), "example.com", "1")
 
 
 def test_the_provider_knows_its_zones_best(world: FakeDns, provider: FakeProvider) -> None:
     provider.own = "com."
-    assert solver(world, provider).plan("example.com", "1").zone == "com."
+    assert plan(solver(world, provider), "example.com", "1").zone == "com."
     provider.fault = Retryable("later")
     with pytest.raises(Retryable, match="later"):
-        solver(world, provider).plan("example.com", "1")
+        plan(solver(world, provider), "example.com", "1")
 
 
 def test_faults_of_the_provider_pass_and_have_no_effect(world: FakeDns, provider: FakeProvider) -> None:
     effects: list[str] = []
     made = solver(world, provider, effects)
-    record = made.plan("example.com", "1")
+    record = plan(made, "example.com", "1")
     provider.fault = Retryable("later")
     with pytest.raises(Retryable):
         made.present([record])
@@ -208,4 +209,4 @@ def test_a_bad_config_names_the_field(
 @pytest.mark.parametrize("identifier", ["a..b", "-.example.com", "l" * 64 + ".example.com"])
 def test_a_name_that_is_not_dns(world: FakeDns, provider: FakeProvider, identifier: str) -> None:
     with pytest.raises(InvalidSpec):
-        solver(world, provider).plan(identifier, "1")
+        plan(solver(world, provider), identifier, "1")
