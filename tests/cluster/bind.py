@@ -234,3 +234,25 @@ logging {{
     category update {{ default_stderr; }};
     category update-security {{ default_stderr; }};
 }};"""
+
+
+def publish(resolver: str, key: dns.tsig.Key, zone: str, names: Sequence[str], address: str) -> None:
+    """Have names lead to an address, by a signed update.
+
+    Args:
+        resolver: `address:port` of the server.
+        key: That it takes updates by.
+        zone: A dynamic one.
+        names: Absolute, without the dot at the end.
+        address: IPv4.
+
+    Raises:
+        StartError: the server refused it.
+    """
+    message = dns.update.UpdateMessage(zone, keyring={key.name: key}, keyalgorithm=key.algorithm)
+    for name in names:
+        message.replace(dns.name.from_text(name), 60, "A", address)
+    host, _, port = resolver.rpartition(":")
+    answer = dns.query.tcp(message, host, port=int(port), timeout=5)
+    if answer.rcode() != dns.rcode.NOERROR:
+        raise StartError(f"update of {zone}: {dns.rcode.to_text(answer.rcode())}")

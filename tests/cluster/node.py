@@ -17,12 +17,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import dns.name
-import dns.query
-import dns.rcode
-import dns.update
-
 from cluster import node_config, node_images, node_programs, node_traefik
+from cluster.bind import publish
 from cluster.build import forward
 from cluster.environment import KUBECONFIG_VARIABLE, Environment
 from cluster.node_inside import CAP_SYS_RESOURCE, has_capability, inside, move_kubeconfig, snapshotter, variables
@@ -161,15 +157,8 @@ class Node:
             StartError: the name server refused it.
         """
         bind = self._env.bind
-        message = dns.update.UpdateMessage(
-            zone, keyring=bind.keyring(), keyalgorithm=dns.name.from_text(bind.algorithm)
-        )
-        for name in names:
-            message.replace(dns.name.from_text(name), 60, "A", address or self.address)
-        host, _, port = bind.resolver.rpartition(":")
-        answer = dns.query.tcp(message, host, port=int(port), timeout=5)
-        if answer.rcode() != dns.rcode.NOERROR:
-            raise StartError(f"update of {zone}: {dns.rcode.to_text(answer.rcode())}")
+        (key,) = bind.keyring().values()
+        publish(bind.resolver, key, zone, names, address or self.address)
 
     def load_image(self, archive: Path) -> None:
         """Import an OCI or Docker archive. Pods use it with `imagePullPolicy: Never`; there is no registry."""
@@ -178,6 +167,13 @@ class Node:
     def run(self, *command: str | Path) -> str:
         """Run a command on the node and return what it printed; raises StartError if it fails."""
         return self._sandbox.run(*command)
+
+    def nft(self, rules: str) -> None:
+        """Change the packet filter of the node's network, as `nft` takes it; raises StartError if that fails."""
+        program = node_programs.nft()
+        paths = variables(program.path.parent, libraries=program.env.get("LD_LIBRARY_PATH", ""))
+        settings = [f"{name}={value}" for name, value in paths.items()]
+        self.run("env", *settings, inside(program.path), rules)
 
     def network(self) -> str:
         """Return the name of its network namespace, as /proc names it."""
@@ -206,6 +202,7 @@ class Node:
             ),
             "cni/10-pods.conflist": node_config.cni(str(self._sandbox.pods)),
             "kubelet.yaml": node_config.kubelet(address=self.address, cgroup=self._sandbox.cgroup, dns=DNS_SERVICE),
+            "middlewares.yaml": node_traefik.middlewares(),
             "Corefile": node_config.corefile(address=self.address, upstream=self.gateway),
         }
         for name, text in files.items():
@@ -300,7 +297,7 @@ class Node:
         traefik = self._child(
             "traefik",
             inside(node_traefik.traefik()),
-            *node_traefik.flags(self.address),
+            *node_traefik.flags(self.address, f"{STATE}/middlewares.yaml"),
             env={"KUBECONFIG": str(STATE / "traefik.kubeconfig")},
         )
         traefik.wait_until(lambda: accepts(self.address, node_traefik.HTTP_PORT))

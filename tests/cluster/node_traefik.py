@@ -18,6 +18,8 @@ GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.1"
 #: Name of the IngressClass and of the GatewayClass.
 CLASS = "traefik"
 HTTP_PORT, HTTPS_PORT = 80, 443
+#: A middleware that an Ingress names by its annotation router.middlewares as `REDIRECT@file`: it redirects to HTTPS.
+REDIRECT = "to-https"
 
 _MODULE = HERE / "traefik"
 _LEGO = "github.com/go-acme/lego/v5@v5.4.1"
@@ -62,11 +64,18 @@ def gateway_api() -> Path:
     return target
 
 
-def flags(address: str) -> list[str]:
+def middlewares() -> str:
+    """Return the file of what an Ingress can name besides its own rules."""
+    redirect = {"redirectScheme": {"scheme": "https", "permanent": True}}
+    return json.dumps({"http": {"middlewares": {REDIRECT: redirect}}})
+
+
+def flags(address: str, middlewares: str) -> list[str]:
     """Return the command's flags; the API server is found by the variable KUBECONFIG.
 
     Args:
         address: Of the node, which objects then report as the one to reach them by.
+        middlewares: Path of the file of that name, within the node.
     """
     ingress, gateway = "--providers.kubernetesingress", "--providers.kubernetesgateway"
     return [
@@ -75,6 +84,7 @@ def flags(address: str) -> list[str]:
         "--log.level=INFO",
         f"--entrypoints.web.address={address}:{HTTP_PORT}",
         f"--entrypoints.websecure.address={address}:{HTTPS_PORT}",
+        f"--providers.file.filename={middlewares}",
         f"{ingress}=true",
         f"{ingress}.ingressendpoint.ip={address}",
         f"{gateway}=true",

@@ -1,0 +1,213 @@
+"""HTTP-01 by pods behind a real Ingress controller: a CA validates at port 80, one pod an order, and nothing stays."""
+
+import pytest
+from cryptography import x509
+from http01_support import BY_CLASS, Site, fetch
+from waits import events, until, wait_condition, wait_ready
+from waits import secret as read_secret
+
+from cluster.environment import Environment
+from cluster.manifests import apply, certificate
+from cluster.node import Node
+from cluster.node_traefik import CLASS, REDIRECT
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+
+
+def sans(env: Environment, namespace: str, name: str) -> list[str]:
+    """The names of the certificate in a Secret."""
+    (leaf, *_) = x509.load_pem_x509_certificates((read_secret(env, namespace, name) or {})["tls.crt"])
+    found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return sorted([*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))])
+
+
+def test_one_name_costs_twelve_writes(env: Environment, site: Site) -> None:
+    site.issuer()
+    (name,) = site.names("one")
+    apply(env, certificate(site.namespace, "web", name))
+    wait_ready(env, site.namespace, "web", 90)
+    until(lambda: len(site.writes()) >= 12, 10, "the writes", site.writes)
+
+    writes = site.writes()
+    assert len(writes) <= 12, writes
+    assert [write for write in writes if "pods" in write and write.startswith("create")]
+    assert sans(env, site.namespace, "web-tls") == [name]
+    assert [event["reason"] for event in events(env, site.namespace, "web")] == ["Issued"]
+    site.wait_clean()
+
+
+def test_a_hundred_names_are_served_by_one_pod(env: Environment, site: Site) -> None:
+    site.issuer()
+    names = site.names(*(f"w{number}" for number in range(100)))
+    apply(env, certificate(site.namespace, "web", *names))
+    wait_ready(env, site.namespace, "web", 180)
+    until(lambda: len(site.writes()) >= 12, 10, "the writes", site.writes)
+
+    made = [write for write in site.writes() if write.startswith("create")]
+    # Pod, Service, Ingress, the next key, the Event: the other creations are none.
+    assert len(made) == 5, made
+    # The status may tell once or twice how far it is, since a hundred names take the CA a while.
+    assert len(site.writes()) <= 14, site.writes()
+    assert sans(env, site.namespace, "web-tls") == sorted(names)
+    site.wait_clean()
+
+
+def test_apex_and_www_behind_an_ingress_that_redirects_to_https(env: Environment, node: Node, site: Site) -> None:
+    site.issuer()
+    names = [site.names("apex")[0], *site.names("www.apex")]
+    site.web()
+    redirect = {"traefik.ingress.kubernetes.io/router.middlewares": f"{REDIRECT}@file"}
+    site.ingress("web", *names, annotations=redirect)
+    until(lambda: fetch(f"http://{node.address}/x", names[0])[0] in {301, 308}, 30, "the redirect")
+    apply(env, certificate(site.namespace, "web", *names))
+    wait_ready(env, site.namespace, "web", 90)
+
+    assert sans(env, site.namespace, "web-tls") == sorted(names)
+    assert fetch(f"http://{node.address}/x", names[1])[2].startswith("https://")
+
+
+def test_an_address(env: Environment, node: Node, site: Site) -> None:
+    site.issuer()
+    apply(env, certificate(site.namespace, "web", ipAddresses=[node.address]))
+    wait_ready(env, site.namespace, "web", 90)
+
+    assert sans(env, site.namespace, "web-tls") == [node.address]
+    site.wait_clean()
+
+
+def test_an_existing_ingress_is_added_to_and_given_back(env: Environment, node: Node, site: Site) -> None:
+    (name, other) = site.names("named", "other")
+    site.web()
+    site.ingress("shop", name, annotations={"kept": "as it is"})
+    site.issuer({"http01": {"ingress": {"name": "shop"}}})
+    before = site.get("Ingress", "shop")
+    apply(env, certificate(site.namespace, "web", name, other))
+    wait_ready(env, site.namespace, "web", 90)
+    site.wait_clean()
+
+    after = site.get("Ingress", "shop")
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["annotations"] == before["metadata"]["annotations"]
+    assert fetch(f"http://{node.address}/", name)[1] == f"web {name}"
+    assert len([write for write in site.writes() if "ingresses" in write]) == 2
+
+
+def test_by_a_route_of_a_gateway(env: Environment, site: Site) -> None:
+    listener = {"name": "http", "protocol": "HTTP", "port": 80}
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "entry", "namespace": site.namespace},
+        "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+    }
+    apply(env, gateway)
+    site.issuer({"http01": {"gatewayHTTPRoute": {"parentRefs": [{"name": "entry"}], "serviceType": "ClusterIP"}}})
+    names = site.names(*(f"r{number}" for number in range(20)))
+    apply(env, certificate(site.namespace, "web", *names))
+    wait_ready(env, site.namespace, "web", 120)
+
+    assert sans(env, site.namespace, "web-tls") == sorted(names)
+    assert len([write for write in site.writes() if write.startswith("create httproutes")]) == 2
+    site.wait_clean()
+
+
+def test_two_certificates_for_one_host_at_once(env: Environment, site: Site) -> None:
+    site.issuer()
+    (name,) = site.names("shared")
+    apply(env, certificate(site.namespace, "a", name), certificate(site.namespace, "b", name))
+    wait_ready(env, site.namespace, "a", 90)
+    wait_ready(env, site.namespace, "b", 90)
+    site.wait_clean()
+
+
+def test_a_renewal_makes_objects_of_its_own(env: Environment, site: Site) -> None:
+    site.issuer()
+    (name,) = site.names("again")
+    apply(env, certificate(site.namespace, "web", name))
+    first = wait_ready(env, site.namespace, "web", 90)
+    site.mark()
+    env.kubectl(
+        *("patch", "certificate", "web", f"--namespace={site.namespace}", "--subresource=status", "--type=merge"),
+        *("-p", '{"status":{"conditions":[' + ISSUING + "]}}"),
+    )
+    until(
+        lambda: wait_ready(env, site.namespace, "web", 90)["status"]["revision"] > first["status"]["revision"],
+        90,
+        "the renewal",
+    )
+    assert len(site.writes()) <= 12, site.writes()
+    site.wait_clean()
+
+
+ISSUING = (
+    '{"type":"Issuing","status":"True","reason":"ManuallyTriggered","message":"asked for by a test",'
+    '"lastTransitionTime":"2026-01-01T00:00:00Z"}'
+)
+
+
+def test_a_web_server_serves_what_is_written_into_its_volume(env: Environment, node: Node, site: Site) -> None:
+    folder = f"/run/webroot-{site.namespace}"
+    node.run("mkdir", "--mode=0777", folder)
+    volume = {"storageClassName": "", "accessModes": ["ReadWriteMany"]}
+    size = {"storage": "1Mi"}
+    apply(
+        env,
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": site.namespace},
+            "spec": {**volume, "capacity": size, "hostPath": {"path": folder}},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "files", "namespace": site.namespace},
+            "spec": {**volume, "volumeName": site.namespace, "resources": {"requests": size}},
+        },
+    )
+    site.web(program=FILES, volume="files")
+    (name,) = site.names("files")
+    site.ingress("web", name)
+    site.issuer({"http01": {"webroot": {"claimName": "files"}}})
+    apply(env, certificate(site.namespace, "web", name))
+    wait_ready(env, site.namespace, "web", 90)
+    site.wait_clean()
+
+    assert sans(env, site.namespace, "web-tls") == [name]
+    assert not [write for write in site.writes() if "services" in write or "ingresses" in write]
+    assert node.run("find", folder, "-type", "f") == ""
+    env.kubectl("delete", "persistentvolume", site.namespace, "--wait=false")
+
+
+#: Serves the files of /files at 8080.
+FILES = """
+import functools, http.server
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/files")
+http.server.ThreadingHTTPServer(("", 8080), handler).serve_forever()
+"""
+
+
+def test_an_issuer_of_both_challenges(env: Environment, site: Site) -> None:
+    """The wildcard is proven by DNS-01 and the host by HTTP-01, in one order."""
+    from waits import solver  # noqa: PLC0415
+
+    from cluster.manifests import tsig_secret  # noqa: PLC0415
+
+    apply(env, tsig_secret(env, site.namespace))
+    (name,) = site.names("both")
+    site.issuer({**solver(env), "selector": {"dnsNames": [f"*.{name}"]}}, BY_CLASS)
+    apply(env, certificate(site.namespace, "web", name, f"*.{name}"))
+    wait_ready(env, site.namespace, "web", 90)
+    assert sans(env, site.namespace, "web-tls") == sorted([name, f"*.{name}"])
+    site.wait_clean()
+    assert env.bind.query(f"_acme-challenge.{name}", "TXT").answer == []
+
+
+def test_a_name_without_a_way_in_is_told_and_heals(env: Environment, site: Site) -> None:
+    site.issuer({"http01": {"ingress": {"ingressClassName": CLASS}, "check": {"policy": "Require"}}})
+    (name,) = site.names("absent", publish=False)
+    apply(env, certificate(site.namespace, "web", name))
+    wait_condition(env, site.namespace, "web", "Issuing", says=name, timeout=60)
+    site.names("absent")
+    wait_ready(env, site.namespace, "web", 90)
+    site.wait_clean()
