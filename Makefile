@@ -14,7 +14,7 @@ RUN := PYTHONPATH=tests $(PYTHON)
 # Arguments for the program behind a target: make test ARGS="-k renewal", make bench ARGS="--certificates 50"
 ARGS ?=
 
-.PHONY: help venv build demo demo-down test check format bench clean
+.PHONY: help venv build image demo demo-down test check format bench clean
 
 help: ## say what there is
 	echo "Certwright: certificates into Secrets, and kept valid. Targets:"
@@ -58,6 +58,9 @@ $(READY): pyproject.toml
 
 build: venv ## build and fetch the programs that the test cluster runs (6 minutes the first time, then cached)
 	$(RUN) -m cluster build
+
+image: venv ## make the container image: build/certwright.tar, tagged localhost/certwright:dev
+	$(RUN) -m cluster.image build/certwright.tar
 
 demo: venv ## run the main job on a real API server, ACME CA and DNS server, and leave it running
 	echo "demo: starting a cluster and issuing certificates ..."

@@ -117,47 +117,62 @@ def _debian(package: str) -> Path:
     target = cache_root() / "debian" / package
     if target.is_dir():
         return target
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise MissingProgramError(f"`named` was not found: install BIND 9 (Debian's package {package})")
     with locked(f"debian-{package}"):
         if target.is_dir():
             return target
         with Progress(f"fetching Debian's {package}", expected="about 15 s the first time, then cached"):
-            _unpack(package, _fresh(target)).rename(target)
+            unpack(target, package).rename(target)
     return target
 
 
-def _unpack(package: str, target: Path) -> Path:
-    downloads = _fresh(target.with_suffix(".debs"))
+def unpack(target: Path, *packages: str, bare: bool = False) -> Path:
+    """Unpack Debian packages, with all that they need, beside a target; nothing of them is run.
+
+    Args:
+        target: Where the result is to be renamed to.
+        packages: Their names.
+        bare: Take nothing for given that the machine has, down to the C library.
+
+    Returns:
+        The folder.
+
+    Raises:
+        MissingProgramError: they could not be had.
+    """
+    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+        raise MissingProgramError(f"Debian's package {packages[0]} is needed, and apt-get and dpkg to unpack it")
+    folder, downloads = _fresh(target), _fresh(target.with_suffix(".debs"))
+    chosen = ("-o", "Dir::State::status=/dev/null") if bare else ()
     try:
-        _download(package, downloads, options=())
+        _download(packages, downloads, options=chosen)
     except subprocess.CalledProcessError:
         # Without lists, or with old ones: fetch them into the cache, which needs no root and changes nothing outside.
         lists = cache_root() / "apt"
         (lists / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         (lists / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
         options = [
+            *chosen,
             *("-o", f"Dir::State::lists={lists / 'lists'}", "-o", f"Dir::Cache={lists / 'cache'}"),
             *("-o", "APT::Sandbox::User=", "-o", "Debug::NoLocking=1"),
         ]
         try:
             _apt(["update", *options], downloads)
-            _download(package, downloads, options=options)
+            _download(packages, downloads, options=options)
         except subprocess.CalledProcessError as error:
             raise MissingProgramError(
-                f"install Debian's package {package} (apt-get says: {_last_line(error.stderr)})"
+                f"install Debian's package {packages[0]} (apt-get says: {_last_line(error.stderr)})"
             ) from error
     for archive in sorted(downloads.glob("*.deb")):
-        subprocess.run(["dpkg", "-x", archive, target], check=True, capture_output=True, text=True)
+        subprocess.run(["dpkg", "-x", archive, folder], check=True, capture_output=True, text=True)
     shutil.rmtree(downloads)
-    return target
+    return folder
 
 
-def _download(package: str, folder: Path, *, options: Sequence[str]) -> None:
-    # A simulated installation names exactly the packages that are missing here, and needs no root.
-    plan = _apt(["--simulate", "--no-install-recommends", "install", *options, package], folder)
+def _download(packages: Sequence[str], folder: Path, *, options: Sequence[str]) -> None:
+    # A simulated installation names exactly the packages that are missing, and needs no root.
+    plan = _apt(["--simulate", "--no-install-recommends", "install", *options, *packages], folder)
     missing = re.findall(r"^Inst (\S+)", plan, flags=re.MULTILINE)
-    _apt(["download", *options, *(missing or [package])], folder)
+    _apt(["download", *options, *(missing or packages)], folder)
 
 
 def _apt(arguments: Sequence[str], folder: Path) -> str:
