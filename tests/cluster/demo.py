@@ -19,15 +19,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dns.tsig
 from rich.console import Console
 
-from cluster import demo_manifests, demo_operator, packages
+from cluster import demo_manifests, demo_operator, node_command, packages
 from cluster.background import down, up
+from cluster.bind import publish
 from cluster.build import BuildError
 from cluster.demo_manifests import Manifest, certificates, overlaid
 from cluster.demo_report import WIDTH, Report, Step
 from cluster.demo_timing import Logs
 from cluster.demo_watch import Cluster, follow
+from cluster.image import certwright
+from cluster.node import Node
 from cluster.packages import MissingProgramError
 from cluster.process import StartError
 from cluster.progress import say
@@ -87,6 +91,7 @@ class Demo:
             self._clear(kubectl, manifests)
             say("starting the operator ...")
             operator = demo_operator.start(self._folder, facts)
+        self._publish(facts, manifests)
         self._say_changes(facts)
         logs, cluster = Logs(facts, NAMESPACE), Cluster(Path(facts["kubeconfig"]), NAMESPACE)
         since, applied = logs.marks(), time.monotonic()
@@ -111,11 +116,17 @@ class Demo:
             if gone:
                 say(f"an earlier demo runs no longer in full ({', '.join(gone)} ended): starting afresh ...")
                 down(self._folder)
+            elif "node" in state.facts and state.facts["node"]["image"] != str(certwright()):
+                say("the operator's image is another than that of the earlier demo: starting afresh ...")
+                down(self._folder)
             else:
                 say(
                     "an earlier demo still runs: its cluster is used again, its operator and certificates are made anew"
                 )
-        return up(self._folder).facts
+        if reason := Node.missing():
+            say(f"HTTP-01 is left out, for it needs a real node: {reason}")
+            return up(self._folder).facts
+        return node_command.up(self._folder).facts
 
     def _clear(self, kubectl: "Kubectl", manifests: list[Manifest]) -> None:
         """Make room for another run: the objects of an earlier one go while its operator can still clean up."""
@@ -125,8 +136,17 @@ class Demo:
         demo_operator.end(self._folder)
         kubectl.make_namespaces()
 
+    def _publish(self, facts: dict[str, Any], manifests: list[Manifest]) -> None:
+        """Have the names that are proven by HTTP-01 lead to the node, as a person would do at their DNS provider."""
+        if "node" not in facts:
+            return
+        tsig = facts["dns"]["tsig"]
+        key = dns.tsig.Key(tsig["name"], tsig["secret"], tsig["algorithm"])
+        names = demo_manifests.served_names(manifests)
+        publish(facts["dns"]["resolver"], key, demo_manifests.ZONES["example.com"], names, facts["node"]["address"])
+
     def _say_changes(self, facts: dict[str, Any]) -> None:
-        say("applying examples/" + ", examples/".join(demo_manifests.FILES) + "; here they differ in:")
+        say("applying examples/" + ", examples/".join(demo_manifests.files(facts)) + "; here they differ in:")
         for change in demo_manifests.changes(facts):
             say(f"  {change.where}: {change.value}")
 

@@ -17,6 +17,9 @@ FILES = (
     "own-ca.yaml",
     "explained-mistake.yaml",
 )
+#: Shown where there is a node: their issuers' names are proven by pods behind an Ingress controller.
+NODE_FILES = ("http01-ingress.yaml",)
+HTTP01_ISSUER = "letsencrypt-http01"
 #: Certificates that are to stay unready, each with the reason that its status must give.
 MISTAKES = {"explained-mistake": "UpdateRefused"}
 #: Zones of the examples, and those of the test name server that stand for them; it takes no updates of the second.
@@ -39,7 +42,12 @@ def load(name: str) -> list[Manifest]:
 
 def overlaid(facts: dict[str, Any]) -> list[Manifest]:
     """Return the objects of all the demo's examples, ready to be applied to the environment that the facts describe."""
-    return [_overlay(body, facts) for name in FILES for body in load(name)]
+    return [_overlay(body, facts) for name in files(facts) for body in load(name)]
+
+
+def files(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the examples that the environment can show."""
+    return (*FILES, *NODE_FILES) if "node" in facts else FILES
 
 
 def changes(facts: dict[str, Any]) -> list[Change]:
@@ -51,12 +59,23 @@ def changes(facts: dict[str, Any]) -> list[Change]:
         Change("Issuer nameserver", f"{dns['resolver']} (BIND)"),
         Change("Secret tsig-key", "BIND's key"),
         *(Change("Certificate dnsNames", f"{old} is {new}") for old, new in ZONES.items()),
+        *(
+            [Change("the names of http01-ingress.yaml", f"lead to {facts['node']['address']}, where Traefik listens")]
+            if "node" in facts
+            else []
+        ),
     ]
 
 
 def certificates(manifests: list[Manifest]) -> list[Manifest]:
     """Return the Certificates among the objects."""
     return [body for body in manifests if body["kind"] == "Certificate"]
+
+
+def served_names(manifests: list[Manifest]) -> list[str]:
+    """Return the names that are proven by HTTP-01, and therefore must lead to the node."""
+    served = [body["spec"] for body in certificates(manifests) if body["spec"]["issuerRef"]["name"] == HTTP01_ISSUER]
+    return [name for spec in served for name in spec["dnsNames"]]
 
 
 def _overlay(body: Manifest, facts: dict[str, Any]) -> Manifest:
@@ -77,6 +96,8 @@ def _overlay(body: Manifest, facts: dict[str, Any]) -> Manifest:
 
 
 def _solver(solver: Manifest, facts: dict[str, Any]) -> Manifest:
+    if "http01" in solver:
+        return solver
     settings = {**solver["dns01"]["rfc2136"], "nameserver": facts["dns"]["resolver"]}
     return {**solver, "dns01": {"rfc2136": {**settings, "tsigKeyName": facts["dns"]["tsig"]["name"]}}}
 

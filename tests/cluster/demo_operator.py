@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import ports
+from cluster.image import IMAGE
 from cluster.interrupts import held_back
 from cluster.process import ProcessHandle, StartError
 from cluster.state import State, add_guest
@@ -66,6 +67,8 @@ def start(folder: Path, facts: dict[str, Any]) -> Running:
         f"--metrics-address=127.0.0.1:{metrics}",
         f"--health-address=127.0.0.1:{health}",
     ]
+    if "node" in facts:
+        command += [f"--http01-solver-image={IMAGE}", "--http01-solver-image-pull-policy=Never"]
     log = folder / f"{NAME}.log"
     with log.open("wb") as output, held_back():
         process = subprocess.Popen(

@@ -24,8 +24,8 @@ WIDTH = 112
 _NAMES_SHOWN = 2
 _PHASES = ("order", "TXT records", "proof", "status")
 _CAPTION = (
-    "order: until it is in the journal; TXT records: until all are at the name server; proof: seen there, validated "
-    "by the CA, certificate in the Secret; status: until it says so"
+    "order: until it is in the journal; TXT records: until all are at the name server; proof: seen where the CA looks, "
+    "validated, certificate in the Secret; status: until it says so"
 )
 
 
@@ -130,7 +130,7 @@ class Report:
 
     def _roots(self, item: Progress) -> list[x509.Certificate]:
         """The CA's own root: asked from Pebble, or the self-signed certificate of our own authority."""
-        if item.body["spec"]["issuerRef"]["name"] == "letsencrypt-staging":
+        if item.body["spec"]["issuerRef"]["name"].startswith("letsencrypt"):
             acme = self._facts["acme"]
             _, pem = fetch(f"{acme['management']}/roots/0", ca_file=Path(acme["ca_file"]))
         else:

@@ -11,11 +11,12 @@ import dns.exception
 import dns.resolver
 
 from cluster.audit import AuditEntry, read_audit
-from cluster.demo_manifests import Manifest
+from cluster.demo_manifests import HTTP01_ISSUER, Manifest
 
 _ACME = re.compile(r" (?:GET|HEAD|POST) /(?!set-renewal-info)\S* -> calling handler\(\)")
 _UPDATE = re.compile(r"^(\S+ \S+) .* (adding|deleting) an RR at '?([^' ]+)'? TXT", re.MULTILINE)
 _OPERATOR = "certwright/"
+_SOLVER_KINDS = {"pods", "services", "ingresses"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,16 @@ class Logs:
 
     def phases(self, certificate: Manifest, since: Marks) -> Phases:
         """Where the time of one certificate went."""
-        changes = self._changes(certificate["spec"].get("dnsNames", []), since)
+        served = certificate["spec"]["issuerRef"]["name"] == HTTP01_ISSUER
+        changes = [] if served else self._changes(certificate["spec"].get("dnsNames", []), since)
         writes = [entry for entry in self._writes(since) if _concerns(entry, certificate)]
         added = [moment for moment, word in changes if word == "adding"]
         status = [_time(entry) for entry in writes if entry.resource == "certificates/status"]
         secret = [_time(entry) for entry in writes if entry.name == certificate["spec"]["secretName"]]
         applied = self._applied(certificate, since)
-        journal = status[0] if added and status else None
-        proven = max(added) if added else applied
+        proves = certificate["spec"]["issuerRef"]["name"].startswith("letsencrypt")
+        journal = status[0] if proves and status else None
+        proven = max(added) if added else journal or applied
         stored = secret[0] if secret else None
         return Phases(
             order=_seconds(applied, journal),
@@ -139,6 +142,8 @@ def _concerns(entry: AuditEntry, certificate: Manifest) -> bool:
     """Whether a write is about the Certificate: itself, its Secret, its next key, its Events."""
     name, secret = str(certificate["metadata"]["name"]), str(certificate["spec"]["secretName"])
     kind = entry.resource.partition("/")[0]
+    if kind in _SOLVER_KINDS:  # one certificate of the demo has a solver's objects
+        return certificate["spec"]["issuerRef"]["name"] == HTTP01_ISSUER
     if kind == "certificates":
         return entry.name == name
     if kind == "secrets":

@@ -17,12 +17,14 @@ from cluster import background
 from cluster import state as states
 from cluster.build import BuildError
 from cluster.environment import REPOSITORY, Environment, build_all
+from cluster.image import certwright
 from cluster.interrupts import held_back
 from cluster.keeper import clear
 from cluster.node import Node
 from cluster.node_programs import build_node
 from cluster.node_sandbox import remove_left_over
 from cluster.packages import MissingProgramError
+from cluster.pebble import PebbleOptions
 from cluster.process import ProcessHandle, StartError
 from cluster.progress import Progress, say
 from cluster.state import State, default_state
@@ -72,9 +74,13 @@ def up(folder: Path) -> State:
             return state
         build_all()
         build_node()
+        certwright()
         clear(folder)
         shutil.rmtree(folder / "node", ignore_errors=True)
-        with Progress("starting an environment with a node", expected="about 10 s"):
+        with Progress(
+            "starting etcd, kube-apiserver, kube-controller-manager, Pebble, BIND, and a node with Traefik",
+            expected="about 12 s",
+        ):
             state = _start(folder)
         say(f"up; logs are in {folder}")
         return state
@@ -90,17 +96,20 @@ def down(folder: Path) -> None:
 def keep(folder: Path) -> None:
     """Run an environment with a node in the folder until SIGTERM; the state file appears when all of it is ready."""
     ended = threading.Event()
-    environment = Environment(folder)
+    # Validates where the node's Ingress controller listens.
+    environment = Environment(folder, pebble=PebbleOptions(http_port=80, tls_port=443))
     node = Node(environment)
     try:
         environment.start()
         node.start()
+        image = certwright()
+        node.load_image(image)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
         state = State.of(environment)
         handles = [child.handle() for child in node.children]
         children = (*(handle for handle in handles if handle), *state.children)
-        facts = {**state.facts, "node": {"address": node.address, "gateway": node.gateway}}
+        facts = {**state.facts, "node": {"address": node.address, "gateway": node.gateway, "image": str(image)}}
         replace(state, children=children, facts=facts).write(folder)
         ended.wait()
     finally:
