@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import ports
-from cluster.image import IMAGE
+from cluster.image import CERTWRIGHT
 from cluster.interrupts import held_back
 from cluster.process import ProcessHandle, StartError
 from cluster.state import State, add_guest
@@ -68,7 +68,7 @@ def start(folder: Path, facts: dict[str, Any]) -> Running:
         f"--health-address=127.0.0.1:{health}",
     ]
     if "node" in facts:
-        command += [f"--http01-solver-image={IMAGE}", "--http01-solver-image-pull-policy=Never"]
+        command += [f"--http01-solver-image={CERTWRIGHT}", "--http01-solver-image-pull-policy=Never"]
     log = folder / f"{NAME}.log"
     with log.open("wb") as output, held_back():
         process = subprocess.Popen(

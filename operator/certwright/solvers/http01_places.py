@@ -34,7 +34,7 @@ def places(kube: Kube, manifests: Manifests, whole: Sequence[Answer], pod: Mappi
     config, namespace = manifests.config, manifests.certificate.namespace
     if config.way == "webroot":
         # The pod writes a file and serves nobody; the web server that does is not known.
-        return Places(trouble=trouble)
+        return Places(entry_kind="", trouble=trouble)
     if config.way == "gatewayHTTPRoute":
         kind, entry = _gateways(kube, manifests)
     else:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from cluster.image import certwright
+from cluster.image import CERTWRIGHT, certwright
 from http01_support import Site
 
 from cluster.environment import Environment
@@ -61,4 +61,4 @@ def site(env: Environment, node: Node, pebble: Pebble, operator: Operator) -> It
     made.end()
 
 
-IMAGE_FLAGS = ("--http01-solver-image=localhost/certwright:dev", "--http01-solver-image-pull-policy=Never")
+IMAGE_FLAGS = (f"--http01-solver-image={CERTWRIGHT}", "--http01-solver-image-pull-policy=Never")
