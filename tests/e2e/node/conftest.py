@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from cluster.image import CERTWRIGHT, certwright
 from http01_support import Site
 
 from cluster.environment import Environment
+from cluster.image import CERTWRIGHT, certwright
 from cluster.node import Node
 from cluster.node_pebble import pebble_for_pods
 from cluster.operator import Operator
