@@ -40,7 +40,7 @@ from certwright.reconcile.storing import Store
 from certwright.reconcile.troubles import Troubles
 from certwright.reconcile.workers import Workers
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER, ISSUER, Names
-from certwright.solvers.http01_objects import Image
+from certwright.solvers.http01.objects import Image
 from certwright.watch.watcher import Watcher
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from certwright.errors import CertwrightError, InvalidSpec
 from certwright.issuers.solver_set import SUPPORTED
 from certwright.providers import registry
 from certwright.solvers.dns01 import Dns01Solver
-from certwright.solvers.http01_config import Http01Config
+from certwright.solvers.http01.config import Http01Config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,10 @@ from certwright.dns.resolvers import Resolvers
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
 from certwright.providers import registry
-from certwright.solvers import http01
 from certwright.solvers.dns01 import Dns01Solver
-from certwright.solvers.http01_config import Http01Config
-from certwright.solvers.http01_objects import Image, Manifests
+from certwright.solvers.http01 import solver as http01
+from certwright.solvers.http01.config import Http01Config
+from certwright.solvers.http01.objects import Image, Manifests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certwright.solvers.http01_redirect import Ports
+from certwright.solvers.http01.check.redirect import Ports
 
 if TYPE_CHECKING:
     from pathlib import Path

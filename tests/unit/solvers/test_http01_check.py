@@ -13,10 +13,11 @@ from dns.rcode import SERVFAIL
 from certwright.dns.resolvers import Resolvers, Server
 from certwright.providers.guard import Guard
 from certwright.resources.order import MISSING_LIMIT, ServerAnswer, Verdict
-from certwright.solvers import http01_action, http01_look
-from certwright.solvers.http01_answer import Answer
-from certwright.solvers.http01_check import Places, Policy, check
-from certwright.solvers.http01_look import Bounds
+from certwright.solvers.http01.answer import Answer
+from certwright.solvers.http01.check import action as http01_action
+from certwright.solvers.http01.check import look as http01_look
+from certwright.solvers.http01.check.look import Bounds
+from certwright.solvers.http01.check.looking import Places, Policy, check
 from unit.dns.fake_dns import RESOLVER, FakeDns
 from unit.solvers.fake_web import Asked, FakeWeb, Site, full, page, self_signed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from certwright.solvers.http01_fetch import MAX_BODY, Failure, Fault, Page, Request, fetch
+from certwright.solvers.http01.check.fetch import MAX_BODY, Failure, Fault, Page, Request, fetch
 from unit.solvers.fake_web import FakeWeb, full, page, self_signed
 
 HERE = "127.8.0.1"

@@ -11,10 +11,10 @@ from certwright.resources.meta import Meta
 from certwright.resources.names import Names
 from certwright.resources.order import SolverObject
 from certwright.resources.reading import Fields
-from certwright.solvers.http01_answer import Answer
-from certwright.solvers.http01_config import Http01Config
-from certwright.solvers.http01_objects import Image, Manifests
-from certwright.solvers.http01_rules import EXACT, SPECIFIC, rules, with_rules, without_rules
+from certwright.solvers.http01.answer import Answer
+from certwright.solvers.http01.config import Http01Config
+from certwright.solvers.http01.objects import Image, Manifests
+from certwright.solvers.http01.rules import EXACT, SPECIFIC, rules, with_rules, without_rules
 
 BUNDLE = "certwright-http-solver-1"
 NAMES = Names()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from certwright.solvers import http01_server
-from certwright.solvers.http01_command import listen
-from certwright.solvers.http01_server import CONNECTIONS, PATH, Log, Server
+from certwright.solvers.http01.server import serving
+from certwright.solvers.http01.server.command import listen
+from certwright.solvers.http01.server.serving import CONNECTIONS, PATH, Log, Server
 
 COMMAND = Path(sys.executable).with_name("certwright-http-solver")
 THUMBPRINT = "9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
@@ -316,7 +316,7 @@ def test_a_request_may_come_in_small_pieces(server: Running) -> None:
 def test_a_client_that_is_too_slow_is_told_and_a_silent_one_is_not(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http01_server, "TIMEOUT", 0.3)
+    monkeypatch.setattr(serving, "TIMEOUT", 0.3)
     with (
         socket.create_connection(("127.0.0.1", server.port), timeout=20) as slow,
         socket.create_connection(("127.0.0.1", server.port), timeout=20) as silent,
@@ -327,7 +327,7 @@ def test_a_client_that_is_too_slow_is_told_and_a_silent_one_is_not(
 
 
 def test_a_client_that_stays_after_its_answer_is_left(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http01_server, "LINGER", 0.1)
+    monkeypatch.setattr(serving, "LINGER", 0.1)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         everything(client)
@@ -420,18 +420,20 @@ def has_ipv6_loopback() -> bool:
 
 def test_it_imports_nothing_heavy() -> None:
     program = (
-        "import sys; before = set(sys.modules); import certwright.solvers.http01_command;"
+        "import sys; before = set(sys.modules); import certwright.solvers.http01.server.command;"
         "print(*(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     loaded = set(done.stdout.split())
-    assert "certwright.solvers.http01_server" in loaded
+    assert "certwright.solvers.http01.server.serving" in loaded
     assert not loaded & HEAVY
     assert {name for name in loaded if name.startswith("certwright")} <= {
         "certwright",
         "certwright.solvers",
-        *(f"certwright.solvers.http01_{part}" for part in ("command", "request", "server", "webroot")),
+        "certwright.solvers.http01",
+        "certwright.solvers.http01.server",
+        *(f"certwright.solvers.http01.server.{part}" for part in ("command", "request", "serving", "webroot")),
     }
 
 

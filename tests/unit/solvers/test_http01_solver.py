@@ -11,12 +11,13 @@ from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.kube.faults import Forbidden, NamespaceTerminating
 from certwright.resources.order import SolverObject
 from certwright.resources.reading import Fields
-from certwright.solvers import http01, http01_check
-from certwright.solvers.http01 import Http01Solver
-from certwright.solvers.http01_answer import Answer
-from certwright.solvers.http01_config import Http01Config
-from certwright.solvers.http01_objects import Image, Manifests
-from certwright.solvers.http01_places import places
+from certwright.solvers.http01 import solver as http01
+from certwright.solvers.http01.answer import Answer
+from certwright.solvers.http01.check.looking import Places
+from certwright.solvers.http01.config import Http01Config
+from certwright.solvers.http01.objects import Image, Manifests
+from certwright.solvers.http01.places import places
+from certwright.solvers.http01.solver import Http01Solver
 from unit.reconcile.fake_kube import FakeKube
 from unit.solvers.test_http01_objects import NAMES, OTHERS, meta
 
@@ -273,7 +274,7 @@ def test_where_a_webroot_is_served_is_not_known() -> None:
     planned = bench.present()
     bench.pod(phase="Running", podIP="10.0.0.5")
     pod = bench.kube.get("pods", BUNDLE)
-    assert places(bench.kube, bench.manifests, planned, pod) == http01_check.Places(entry_kind="")
+    assert places(bench.kube, bench.manifests, planned, pod) == Places(entry_kind="")
     assert bench.kube.writes[:1] == ["create pods shop"]
     assert not any("services" in write for write in bench.kube.writes)
 

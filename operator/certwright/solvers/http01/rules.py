@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from certwright.solvers.http01_answer import WELL_KNOWN
+from certwright.solvers.http01.answer import WELL_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from certwright.solvers.http01_answer import Answer
+    from certwright.solvers.http01.answer import Answer
 
 PORT = 8089
 """Of the solver's pod and Service."""

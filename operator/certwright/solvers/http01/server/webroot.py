@@ -1,7 +1,7 @@
 """The HTTP-01 answers as files, for a web server that serves a folder itself.
 
 The folder is somebody else's and may hold anything. Folders are opened one by one and no symbolic link among them is
-followed, so nothing is ever written or removed outside. Imported in the solver's pod; see `http01_request` for what
+followed, so nothing is ever written or removed outside. Imported in the solver's pod; see `request` for what
 that forbids.
 """
 

@@ -13,7 +13,7 @@ import socket
 import sys
 import time
 
-from certwright.solvers.http01_request import BadRequestError, parse
+from certwright.solvers.http01.server.request import BadRequestError, parse
 
 PATH = "/.well-known/acme-challenge/"
 HEAD_LIMIT = 8192  # bytes

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from certwright.solvers.http01_fetch import MAX_BODY, Fault, Page
+from certwright.solvers.http01.check.fetch import MAX_BODY, Fault, Page
 
 if TYPE_CHECKING:
-    from certwright.solvers.http01_answer import Answer
+    from certwright.solvers.http01.answer import Answer
 
 _SIZES: Final = ((1024, "less than 1 kB"), (MAX_BODY + 1, "1 to 4 kB"))
 _EXACT: Final = 256

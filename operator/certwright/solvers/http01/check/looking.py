@@ -17,11 +17,11 @@ from certwright.dns.names import canonical
 from certwright.errors import CertwrightError, InvalidSpec
 from certwright.providers.guard import standing
 from certwright.resources.order import Verdict
-from certwright.solvers import http01_verdict
-from certwright.solvers.http01_look import Bounds, Hosts, Looker, Way
-from certwright.solvers.http01_met import Kind, Met
-from certwright.solvers.http01_redirect import Ports, bracketed, is_literal
-from certwright.solvers.http01_sight import Looked, Places, Sight
+from certwright.solvers.http01.check import verdict
+from certwright.solvers.http01.check.look import Bounds, Hosts, Looker, Way
+from certwright.solvers.http01.check.met import Kind, Met
+from certwright.solvers.http01.check.redirect import Ports, bracketed, is_literal
+from certwright.solvers.http01.check.sight import Looked, Places, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from certwright.dns.resolvers import Resolvers
     from certwright.providers.guard import Guard
-    from certwright.solvers.http01_answer import Answer
+    from certwright.solvers.http01.answer import Answer
 
 __all__ = ["Places", "Policy", "check"]
 
@@ -77,14 +77,13 @@ def check(
     if policy is Policy.SKIP:
         return [Verdict(ok=True, summary="not checked: http01.check.policy is Skip") for _ in answers]
     if places.trouble and not places.pod:
-        return [http01_verdict.waiting(_looked(answer), places) for answer in answers]
+        return [verdict.waiting(_looked(answer), places) for answer in answers]
     hosts = Hosts(resolvers)
     looker = Looker(hosts=hosts, guard=guard or standing(), ports=ports, bounds=bounds)
     run = _Run(answers, places, hosts=hosts, looker=looker, executor=executor, proxy_header=proxy_header)
     tolerant = policy is Policy.WARN
     return [
-        http01_verdict.judge(looked, places, tolerant=tolerant) if _host(looked.name) else _NO_HOST
-        for looked in run.looked()
+        verdict.judge(looked, places, tolerant=tolerant) if _host(looked.name) else _NO_HOST for looked in run.looked()
     ]
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from certwright.dns.finding import several
 from certwright.resources.order import ServerAnswer, Verdict
-from certwright.solvers.http01_action import action
-from certwright.solvers.http01_sight import POD, Looked, Sight
+from certwright.solvers.http01.check.action import action
+from certwright.solvers.http01.check.sight import POD, Looked, Sight
 
 if TYPE_CHECKING:
-    from certwright.solvers.http01_sight import Places
+    from certwright.solvers.http01.check.sight import Places
 
 NAMED_SHOWN, ENTRY_SHOWN = 5, 2
 """Lines of a verdict for the addresses of the name, and for those of the Ingress; with the pod's, what status keeps."""

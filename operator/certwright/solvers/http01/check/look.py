@@ -17,16 +17,16 @@ from certwright.dns.names import canonical
 from certwright.dns.transport import converse
 from certwright.errors import CertwrightError
 from certwright.providers.guard import is_public
-from certwright.solvers.http01_fetch import Failure, Fault, Page, Request, fetch
-from certwright.solvers.http01_met import Kind, Met, judge
-from certwright.solvers.http01_redirect import FOLLOWED, MAX_REDIRECTS, Hop, Ports, RedirectError, is_literal
+from certwright.solvers.http01.check.fetch import Failure, Fault, Page, Request, fetch
+from certwright.solvers.http01.check.met import Kind, Met, judge
+from certwright.solvers.http01.check.redirect import FOLLOWED, MAX_REDIRECTS, Hop, Ports, RedirectError, is_literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from certwright.dns.resolvers import Resolvers
     from certwright.providers.guard import Guard
-    from certwright.solvers.http01_answer import Answer
+    from certwright.solvers.http01.answer import Answer
 
 ADDRESSES_TRIED: Final = 4
 """Of a redirect's host; the next one only where no connection came about."""

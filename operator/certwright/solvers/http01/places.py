@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from certwright.errors import CertwrightError
 from certwright.kube import objects
 from certwright.resources.values import clip
-from certwright.solvers.http01_check import Places
-from certwright.solvers.http01_rules import PORT
+from certwright.solvers.http01.check.looking import Places
+from certwright.solvers.http01.rules import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from certwright.kube.client import Kube
-    from certwright.solvers.http01_answer import Answer
-    from certwright.solvers.http01_objects import Manifests
+    from certwright.solvers.http01.answer import Answer
+    from certwright.solvers.http01.objects import Manifests
 
 
 def places(kube: Kube, manifests: Manifests, whole: Sequence[Answer], pod: Mapping[str, Any] | None) -> Places:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from certwright.dns.finding import several
 from certwright.providers.guard import is_public
-from certwright.solvers.http01_answer import WELL_KNOWN
-from certwright.solvers.http01_met import Kind, Met
-from certwright.solvers.http01_sight import POD, Looked, Places, Sight
+from certwright.solvers.http01.answer import WELL_KNOWN
+from certwright.solvers.http01.check.met import Kind, Met
+from certwright.solvers.http01.check.sight import POD, Looked, Places, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

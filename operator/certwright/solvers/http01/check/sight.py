@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from certwright.solvers.http01_fetch import Fault
-from certwright.solvers.http01_met import Kind, Met
+from certwright.solvers.http01.check.fetch import Fault
+from certwright.solvers.http01.check.met import Kind, Met
 
 POD: Final = "solver pod"
 

@@ -1,6 +1,6 @@
 """The command of the HTTP-01 solver's pod: `certwright-http-solver`.
 
-Few modules, and small ones, may be imported here; `http01_server` says why.
+Few modules, and small ones, may be imported here; `serving` says why.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import signal
 import socket
 import sys
 
-from certwright.solvers.http01_request import HEADERS, identifier
-from certwright.solvers.http01_server import CONNECTIONS, Log, Server
-from certwright.solvers.http01_webroot import Webroot
+from certwright.solvers.http01.server.request import HEADERS, identifier
+from certwright.solvers.http01.server.serving import CONNECTIONS, Log, Server
+from certwright.solvers.http01.server.webroot import Webroot
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,512}")
 

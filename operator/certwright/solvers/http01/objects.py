@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from certwright.resources.names import CERTIFICATE
 from certwright.resources.order import SolverObject
-from certwright.solvers.http01_rules import PORT, rules
+from certwright.solvers.http01.rules import PORT, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from certwright.resources.meta import Meta
     from certwright.resources.names import Names
-    from certwright.solvers.http01_answer import Answer
-    from certwright.solvers.http01_config import Http01Config
+    from certwright.solvers.http01.answer import Answer
+    from certwright.solvers.http01.config import Http01Config
 
 HOSTNAMES = 16
 """Most host names that one HTTPRoute can have (Gateway API, `spec.hostnames`)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from certwright.errors import InvalidSpec
 from certwright.resources.values import parse_duration
-from certwright.solvers.http01_check import Policy
+from certwright.solvers.http01.check.looking import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from certwright.errors import CertwrightError, Conflict, InvalidSpec, Retryable, Terminal
 from certwright.kube import objects
 from certwright.kube.faults import Forbidden
-from certwright.solvers import http01_check
 from certwright.solvers.base import Pace
-from certwright.solvers.http01_answer import Answer
-from certwright.solvers.http01_places import places
-from certwright.solvers.http01_rules import EXACT, PATH_TYPES, SPECIFIC, with_rules, without_rules
+from certwright.solvers.http01.answer import Answer
+from certwright.solvers.http01.check.looking import Places, Policy, check
+from certwright.solvers.http01.places import places
+from certwright.solvers.http01.rules import EXACT, PATH_TYPES, SPECIFIC, with_rules, without_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from certwright.dns.resolvers import Resolvers
     from certwright.kube.client import Kube
     from certwright.resources.order import SolverObject, Verdict
-    from certwright.solvers.http01_objects import Manifests
+    from certwright.solvers.http01.objects import Manifests
 
 TRIES = 4
 """How often an Ingress that others change too is read and written."""
@@ -59,7 +59,7 @@ class Http01Solver:
         self._kube = kube
         self._resolvers = resolvers
         self._executor = executor
-        self._policy = self._config.policy if wait is None else http01_check.Policy.SKIP
+        self._policy = self._config.policy if wait is None else Policy.SKIP
         self.pace = Pace(wait=self._config.delay if wait is None else wait, interval=INTERVAL, grace=self._config.grace)
 
     def plan_all(self, identifiers: Sequence[str]) -> list[Answer | CertwrightError]:
@@ -101,10 +101,10 @@ class Http01Solver:
     def check(self, planned: Sequence[Answer], whole: Sequence[Answer]) -> list[Verdict]:
         """Fetch each answer as the CA will, and where that fails by the ways that lie inside."""
         pod = self._kept(whole)
-        skip = self._policy is http01_check.Policy.SKIP
-        return http01_check.check(
+        skip = self._policy is Policy.SKIP
+        return check(
             planned,
-            http01_check.Places() if skip else places(self._kube, self._manifests, whole, pod),
+            Places() if skip else places(self._kube, self._manifests, whole, pod),
             policy=self._policy,
             resolvers=self._resolvers,
             executor=self._executor,
