@@ -4,6 +4,7 @@ The key of a cache entry is the content of the module and the versions, so that 
 switching branches back and forth does not.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -121,6 +122,30 @@ def _go_environment() -> dict[str, str]:
     if home_directory() is None or not environment.get("HOME"):
         environment["HOME"] = str(home_directory() or cache_root())
     return environment
+
+
+def module(name: str, checksum: str) -> Path:
+    """Return the folder of a Go module's published content, for the files in it that are no program.
+
+    Args:
+        name: Path and version, as `example.com/module@v1.2.3`.
+        checksum: As go.sum has it.
+
+    Raises:
+        BuildError: it could not be had, or is another than it was.
+        MissingProgramError: there is no Go and none could be had.
+    """
+    program = go((1, 26))
+    environment = {**_go_environment(), **program.env, "GOFLAGS": "-modcacherw"}
+    command = [str(program.path), "mod", "download", "-json", name]
+    # In a folder without go.mod, so that nothing but the name decides.
+    done = subprocess.run(command, cwd=cache_root(), env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"{name}: {(done.stderr or done.stdout).strip()}")
+    answer = json.loads(done.stdout)
+    if answer["Sum"] != checksum:
+        raise BuildError(f"{name} has the checksum {answer['Sum']}, not {checksum}")
+    return Path(answer["Dir"])
 
 
 def control_plane() -> GoProgram:

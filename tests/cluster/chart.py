@@ -1,6 +1,6 @@
 """What the chart says of itself: its values with their comments, and the table of them that its README shows.
 
-    python -m cluster.chart    write the table into the README anew
+python -m cluster.chart    write the table into the README anew
 """
 
 import json

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.environment import Environment, build_all
+from cluster.helm import VERSIONS, Helm, program
 from cluster.node import Node
 from cluster.node_programs import build_node
 from cluster.pebble import Pebble, PebbleOptions
@@ -21,13 +22,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test: a build of minutes must be seen, and is no test's time."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if session.config.option.collectonly or "env" not in wanted:
+    if session.config.option.collectonly or not wanted & {"env", "helm"}:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
-        build_all()
+        if "env" in wanted:
+            build_all()
         if "node" in wanted and not Node.missing():
             build_node()
+        if "helm" in wanted:
+            for major in VERSIONS:
+                program(major).path()
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +52,12 @@ def node(env: Environment) -> Iterator[Node]:
         pytest.skip(reason)
     with Node(env) as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=VERSIONS, ids=lambda major: f"helm{major}")
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Each Helm in turn, without a cluster."""
+    return Helm(request.param, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(autouse=True)

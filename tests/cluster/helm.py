@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from cluster.build import HERE, GoProgram
+from cluster.chart import CHART
 
 VERSIONS = {4: "v4.3.1", 3: "v3.22.0"}
-CHART = HERE.parents[1] / "helm" / "certwright"
 #: What a released Helm takes a cluster for when it has none: the Kubernetes that it was built with.
 _KUBERNETES = ("1", "37")
 
@@ -21,11 +21,11 @@ class HelmError(RuntimeError):
     """Helm failed; the message is what it said."""
 
 
-def helm(major: int) -> GoProgram:
+def program(major: int) -> GoProgram:
     """Return the binary of Helm, by its major version."""
     version = VERSIONS[major]
     values = {f"helm.sh/helm/v{major}/internal/version.version": version}
-    if major == 3:  # noqa: PLR2004 - the major version; the fourth one looks into its own modules
+    if major == 3:  # the fourth one looks into its own modules
         for package in ("pkg/chartutil", "pkg/lint/rules"):
             prefix = f"helm.sh/helm/v3/{package}.k8sVersion"
             values |= {f"{prefix}Major": _KUBERNETES[0], f"{prefix}Minor": _KUBERNETES[1]}
@@ -34,7 +34,7 @@ def helm(major: int) -> GoProgram:
         module=HERE / f"helm{major}",
         package=f"helm.sh/helm/v{major}/cmd/helm",
         ldflags="-s -w " + " ".join(f"-X {name}={value}" for name, value in values.items()),
-        expected="about 2 minutes the first time, then cached",
+        expected="about 2 minutes on two idle cores the first time, then cached",
     )
 
 
@@ -49,7 +49,7 @@ class Helm:
 
     def __init__(self, major: int, folder: Path, *, kubeconfig: Path | None = None) -> None:
         self.major = major
-        self._path = helm(major).path()
+        self._path = program(major).path()
         folder.mkdir(parents=True, exist_ok=True)
         homes = {name: str(folder / name) for name in ("cache", "config", "data")}
         kept = {name: value for name, value in os.environ.items() if not _meddles(name)}
@@ -77,14 +77,16 @@ class Helm:
             raise HelmError(f"helm {self.major} {' '.join(map(str, arguments))}: {done.stderr.strip() or done.stdout}")
         return done.stdout
 
-    def template(self, *flags: str, values: Mapping[str, Any] | None = None, chart: Path = CHART) -> list[dict[str, Any]]:
+    def template(
+        self, *flags: str, values: Mapping[str, Any] | None = None, chart: Path = CHART
+    ) -> list[dict[str, Any]]:
         """Return the objects that the chart makes of some values.
 
         Raises:
             HelmError: the values or the chart are refused.
         """
         text = self.run("template", "certwright", chart, "--namespace=certwright", *self.values(values), *flags)
-        return [body for body in yaml.safe_load_all(text) if body]
+        return read(text)
 
     def values(self, values: Mapping[str, Any] | None) -> list[str]:
         """Return the flags that hand over values."""
@@ -93,6 +95,12 @@ class Helm:
         file = self._folder / "values.json"
         file.write_text(json.dumps(values))
         return [f"--values={file}"]
+
+
+def read(text: str) -> list[dict[str, Any]]:
+    """Return the objects of a stream of YAML; by libyaml where it is, since the CRDs are long."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [body for body in yaml.load_all(text, Loader=loader) if body]
 
 
 def _meddles(name: str) -> bool:

@@ -1,17 +1,14 @@
 """Traefik, the node's controller for Ingress and Gateway API: how it is built, and what it is told."""
 
-import json
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from cluster import build
-from cluster.build import HERE, BuildError, GoProgram
+from cluster.build import HERE, GoProgram
 from cluster.cache import cache_root, content_key, locked
-from cluster.packages import go
 
 TRAEFIK = "v3.7.13"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.1"
@@ -136,18 +133,4 @@ def _build(target: Path) -> None:
 
 
 def _module(name: str) -> Path:
-    """Return the folder of a module's published content.
-
-    Raises:
-        BuildError: it could not be had, or is another than it was.
-    """
-    program = go((1, 26))
-    environment = {**build._go_environment(), **program.env, "GOFLAGS": "-modcacherw"}
-    command = [str(program.path), "mod", "download", "-json", name]
-    done = subprocess.run(command, cwd=_MODULE, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BuildError(f"{name}: {(done.stderr or done.stdout).strip()}")
-    answer = json.loads(done.stdout)
-    if answer["Sum"] != _SUMS[name]:
-        raise BuildError(f"{name} has the checksum {answer['Sum']}, not {_SUMS[name]}")
-    return Path(answer["Dir"])
+    return build.module(name, _SUMS[name])

@@ -39,7 +39,7 @@ knows them, too.
 {{- end }}
 - name: NO_PROXY
   # Kubernetes puts the API server's address in place of the first.
-  value: {{ printf "$(KUBERNETES_SERVICE_HOST),.svc,.cluster.local,localhost,127.0.0.1%s" (.none | ternary (printf ",%s" .none) "") | quote }}
+  value: {{ list "$(KUBERNETES_SERVICE_HOST)" ".svc" ".cluster.local" "localhost" "127.0.0.1" .none | compact | join "," | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}

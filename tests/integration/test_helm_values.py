@@ -1,0 +1,88 @@
+"""The chart's values: each is in the schema and in the README, and a mistake is refused with a message."""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_type_hints
+
+import pytest
+from helm_values import REFUSED, SETS
+
+from certwright.cli.run import LogFormat, LogLevel, run
+from certwright.resources.names import DEFAULT_GROUP
+from cluster import chart
+from cluster.helm import Helm, HelmError
+
+
+def test_the_sets_of_values_touch_every_value() -> None:
+    touched = {path for values in SETS.values() for path in _leaves(values)}
+    left = {value.path for value in chart.values()} - touched
+    # The ones whose defaults are the only thing to be said of them.
+    assert left == {
+        "image.tag",
+        "serviceMonitor.interval",
+        "serviceMonitor.labels",
+        "prometheusRule.labels",
+        "prometheusRule.expiryDays",
+    }
+
+
+def _leaves(values: dict[str, Any], *above: str) -> Iterator[str]:
+    known = {value.path for value in chart.values()}
+    for key, value in values.items():
+        path = ".".join((*above, key))
+        if path in known:
+            yield path
+        else:
+            yield from _leaves(value, *above, key)
+
+
+def test_every_value_is_in_the_schema_and_no_other() -> None:
+    schema = json.loads(chart.SCHEMA.read_text())
+    known = list(_schema_leaves(schema))
+    assert set(known) - {"global"} == {value.path for value in chart.values()}  # `global` is Helm's own
+
+
+def _schema_leaves(schema: dict[str, Any], *above: str) -> Iterator[str]:
+    path = ".".join(above)
+    parts = schema.get("properties")
+    if not parts or path in {*chart.WHOLE, "affinity", "dnsConfig"}:
+        yield path
+        return
+    assert schema["additionalProperties"] is False, path
+    for name, part in parts.items():
+        yield from _schema_leaves(part, *above, name)
+
+
+def test_every_value_is_explained_in_one_line() -> None:
+    for value in chart.values():
+        assert value.comment.endswith("."), value
+        assert len(value.comment) < 120, value
+
+
+def test_the_table_of_the_readme_is_made_from_the_values() -> None:
+    assert chart.shown_table() == chart.table(), "write it anew: PYTHONPATH=tests .venv/bin/python -m cluster.chart"
+
+
+def test_the_readme_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", chart.README.read_text()):
+        assert (chart.CHART / target).exists(), target
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_mistake_is_refused_with_a_message(helm: Helm, name: str) -> None:
+    values, message = REFUSED[name]
+    with pytest.raises(HelmError, match=re.escape(message)):
+        helm.template(values=values)
+
+
+def test_choices_of_the_schema_are_the_programs_own() -> None:
+    schema = json.loads(chart.SCHEMA.read_text())["properties"]
+    workers = get_type_hints(run, include_extras=True)["workers"].__metadata__[0]
+    assert schema["logLevel"]["enum"] == [level.value for level in LogLevel]
+    assert sorted(schema["logFormat"]["enum"]) == sorted(form.value for form in LogFormat)
+    assert (schema["workers"]["minimum"], schema["workers"]["maximum"]) == (workers.min, workers.max)
+    defaults = {value.path: value.default for value in chart.values()}
+    assert defaults["workers"] == inspect.signature(run).parameters["workers"].default
+    assert defaults["apiGroup"] == DEFAULT_GROUP
