@@ -42,7 +42,7 @@ def load(name: str) -> list[Manifest]:
 
 def overlaid(facts: dict[str, Any]) -> list[Manifest]:
     """Return the objects of all the demo's examples, ready to be applied to the environment that the facts describe."""
-    return [_overlay(body, facts) for name in files(facts) for body in load(name)]
+    return [overlay(body, facts) for name in files(facts) for body in load(name)]
 
 
 def files(facts: dict[str, Any]) -> tuple[str, ...]:
@@ -78,7 +78,8 @@ def served_names(manifests: list[Manifest]) -> list[str]:
     return [name for spec in served for name in spec["dnsNames"]]
 
 
-def _overlay(body: Manifest, facts: dict[str, Any]) -> Manifest:
+def overlay(body: Manifest, facts: dict[str, Any]) -> Manifest:
+    """Return one object as it is to be applied to the environment that the facts describe."""
     if body["kind"] == "Secret":
         return {**body, "stringData": dict.fromkeys(body["stringData"], facts["dns"]["tsig"]["secret"])}
     spec = dict(body["spec"])

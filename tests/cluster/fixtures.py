@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import gitops
 from cluster.environment import Environment, build_all
 from cluster.helm import VERSIONS, Helm, program
 from cluster.node import Node
@@ -33,6 +34,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if "helm" in wanted:
             for major in VERSIONS:
                 program(major).path()
+        if "judges" in wanted:
+            gitops.judges().path()
+
+
+@pytest.fixture(scope="session")
+def judges() -> None:
+    """What judges objects as GitOps tools do, which `cluster.gitops` runs."""
+    gitops.judges().path()
 
 
 @pytest.fixture(scope="session")
