@@ -14,11 +14,11 @@ RUN := PYTHONPATH=tests $(PYTHON)
 # Arguments for the program behind a target: make test ARGS="-k renewal", make bench ARGS="--certificates 50"
 ARGS ?=
 
-.PHONY: help venv build image demo demo-down test check format bench clean
+.PHONY: help venv build image demo demo-down kind-demo kind-demo-down test check format bench clean
 
 help: ## say what there is
 	echo "Certwright: certificates into Secrets, and kept valid. Targets:"
-	awk -F ':[^#]*## ' '/^[a-z-]+:[^#]*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	awk -F ':[^#]*## ' '/^[a-z-]+:[^#]*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(READY) ## make the virtual environment .venv with the package and what developing it needs
 
@@ -68,6 +68,14 @@ demo: venv ## run the main job on a real API server, ACME CA and DNS server, and
 
 demo-down: venv ## end what the demo left running
 	$(RUN) -m cluster down
+
+kind-demo: venv ## the same on a cluster that kind makes, for who has Docker
+	$(RUN) -m cluster.kind_demo check
+	$(MAKE) image
+	$(RUN) -m cluster.kind_demo up
+
+kind-demo-down: venv ## end what it left running, and the cluster
+	$(RUN) -m cluster.kind_demo down
 
 test: build ## run the tests
 	echo "testing ..."

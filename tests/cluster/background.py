@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.environment import REPOSITORY, build_all
+from cluster.environment import KUBECONFIG_VARIABLE, REPOSITORY, build_all
 from cluster.interrupts import held_back
 from cluster.keeper import clear
 from cluster.process import ProcessHandle, StartError
@@ -42,7 +42,9 @@ def up(folder: Path, *, crds: bool = True) -> State:
             return state
         build_all()  # here, where people see the progress
         clear(folder)
-        with Progress("starting etcd, kube-apiserver, kube-controller-manager, Pebble and BIND", expected="about 5 s"):
+        existing = os.environ.get(KUBECONFIG_VARIABLE)
+        cluster = "" if existing else "etcd, kube-apiserver, kube-controller-manager, "
+        with Progress(f"starting {cluster}Pebble and BIND", expected="about 5 s"):
             state = _start(folder, [] if crds else ["--no-crds"])
         say(f"up; logs are in {folder}")
         return state

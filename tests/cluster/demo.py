@@ -46,13 +46,22 @@ def main() -> int:
     """Run the demo; return its exit code."""
     parser = argparse.ArgumentParser(prog="make demo", description="The main job, on a real API server, CA and DNS.")
     parser.add_argument("--state", type=Path, default=None, help="folder for data and logs")
-    folder = (parser.parse_args().state or default_state()).absolute()
+    return run((parser.parse_args().state or default_state()).absolute())
+
+
+def run(folder: Path, *, ended_by: str = "make demo-down") -> int:
+    """Run the demo in a state folder; return its exit code.
+
+    Args:
+        folder: For data and logs.
+        ended_by: The command that ends what it leaves running.
+    """
     # A termination is an orderly end here, as Ctrl-C is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _only_one(folder):
             try:
-                return Demo(folder).run()
+                return Demo(folder, ended_by).run()
             except KeyboardInterrupt:
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, signal.SIG_IGN)  # the end must not be interrupted as well
@@ -69,10 +78,12 @@ class Demo:
 
     Args:
         folder: The environment's state folder.
+        ended_by: The command that ends what it leaves running.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ended_by: str) -> None:
         self._folder = folder
+        self._ended_by = ended_by
         self._out = _console(stderr=False)
         self._progress = _console(stderr=True)
         self._steps: list[Step] = []
@@ -104,7 +115,7 @@ class Demo:
         report.certificates(progress)
         report.mistakes(progress)
         report.times(self._steps, progress, logs, since)
-        report.next_steps(operator.log)
+        report.next_steps(operator.log, self._ended_by)
         for failure in report.failures:
             say(f"not as expected: {failure}")
         return 1 if report.failures else 0

@@ -99,7 +99,7 @@ class Report:
         self._console.print(f"  ACME requests of all, the account's registration included: {logs.acme_requests(since)}")
         self._console.print(f"  API writes of all, issuers and Events included: {kinds}")
 
-    def next_steps(self, log: Path) -> None:
+    def next_steps(self, log: Path, ended_by: str) -> None:
         """What to try now; all of it works as it is printed."""
         where, path = f"-n {self._cluster.namespace}", str(packages.kubectl())
         kubectl = "kubectl" if shutil.which("kubectl") == path else path
@@ -112,7 +112,7 @@ class Report:
             "# a name in a zone that takes updates mends the mistake:",
             f"{kubectl} patch certificate explained-mistake {where} --type=merge -p '{mended}'",
             f"tail -f {log}   # what the operator says",
-            "make demo-down   # ends all of it",
+            f"{ended_by}   # ends all of it",
         )
         self._console.print("\n[bold]It goes on running. Try:[/]")
         for line in lines:
