@@ -1,7 +1,7 @@
 """kind-config.yaml read by kind itself, and `make kind-demo` on an API server of the harness: there is no Docker here.
 
-What kind does with a node that runs cannot be shown without Docker. Everything up to its `docker run` is the real kind's
-work, and everything after the cluster's creation is what `make kind-demo` does with any cluster.
+What kind does with a node that runs cannot be shown without Docker. Everything up to its `docker run` is the real
+kind's work, and everything after the cluster's creation is what `make kind-demo` does with any cluster.
 """
 
 import json
