@@ -10,6 +10,7 @@ Exit codes: 0 all is as expected; 1 something is not, it says what; 130 interrup
 import argparse
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from cluster.demo_manifests import Manifest, certificates, overlaid
 from cluster.demo_report import WIDTH, Report, Step
 from cluster.demo_timing import Logs
 from cluster.demo_watch import Cluster, follow
+from cluster.environment import KUBECONFIG_VARIABLE
 from cluster.image import certwright
 from cluster.node import Node
 from cluster.packages import MissingProgramError
@@ -134,7 +136,7 @@ class Demo:
                 say(
                     "an earlier demo still runs: its cluster is used again, its operator and certificates are made anew"
                 )
-        if reason := Node.missing():
+        if reason := _no_node():
             say(f"HTTP-01 is left out, for it needs a real node: {reason}")
             return up(self._folder).facts
         return node_command.up(self._folder).facts
@@ -205,6 +207,13 @@ class Kubectl:
         if done.returncode:
             raise StartError(f"kubectl {arguments[0]}: {done.stderr.strip()}")
         return done.stdout
+
+
+def _no_node() -> str | None:
+    """Why there can be no node, None where there can be one."""
+    if KUBECONFIG_VARIABLE in os.environ:
+        return "one joins our own control plane only, and the cluster in use is another"
+    return Node.missing()
 
 
 @contextmanager

@@ -22,12 +22,11 @@ from cluster import demo
 from cluster.background import down
 from cluster.cache import cache_root
 from cluster.environment import KUBECONFIG_VARIABLE, REPOSITORY
+from cluster.image import ARCHIVE, CERTWRIGHT
 from cluster.kind import NAME, Kind, KindError, find, require_docker
 from cluster.packages import MissingProgramError, kubectl
 from cluster.progress import say
 
-ARCHIVE = REPOSITORY / "build" / "certwright.tar"
-IMAGE = "localhost/certwright", "dev"
 CHART = REPOSITORY / "helm" / "certwright"
 SPACE = "certwright"
 ENDED_BY = "make kind-demo-down"
@@ -71,7 +70,7 @@ def _up(kind: Kind, folder: Path, archive: Path) -> int:
     else:
         say(f"the kind cluster {NAME} of an earlier demo is used again")
     say("the API server is kind's; operator, CA and DNS server run on this machine, outside the cluster")
-    say("left out: HTTP-01, which wants an Ingress controller, and the count of API writes, which wants an audit log")
+    say("the count of API writes is left out, for kind keeps no audit log")
     os.environ[KUBECONFIG_VARIABLE] = str(kind.kubeconfig)
     return demo.run(folder, ended_by=ENDED_BY)
 
@@ -87,7 +86,7 @@ def _show_chart(kubeconfig: Path) -> None:
         say("left out: the chart, for there is no `helm` here")
         return
     say("installing the chart with the image, and waiting for its pods ...")
-    repository, tag = IMAGE
+    repository, _, tag = CERTWRIGHT.rpartition(":")
     image = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
     _run(
         *(helm, f"--kubeconfig={kubeconfig}", "upgrade", "--install", "certwright", str(CHART)),

@@ -194,7 +194,7 @@ def test_all_that_comes_after_the_clusters_creation(other: ControlPlane, pretend
         _certificates_are_ready(other)
         deployment = _get(other, "deployment", "certwright", "certwright")
         assert deployment["spec"]["replicas"] == 0, "two operators would work at the same certificates"
-        assert "left out: HTTP-01" in first.stderr
+        assert "HTTP-01 is left out, for it needs a real node" in first.stderr
         assert "starting Pebble and BIND" in first.stderr
         assert "make kind-demo-down   # ends all of it" in first.stdout
         assert f"export KUBECONFIG={kubeconfig}" in first.stdout
