@@ -1,5 +1,6 @@
 """Traefik, the node's controller for Ingress and Gateway API: how it is built, and what it is told."""
 
+import json
 import os
 import shutil
 import tempfile
