@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 from http01_support import Site
+from installed import Installed
 
 from cluster.environment import Environment
-from cluster.image import CERTWRIGHT, certwright
+from cluster.helm import program
+from cluster.image import certwright
 from cluster.node import Node
 from cluster.node_pebble import pebble_for_pods
-from cluster.operator import Operator
 from cluster.pebble import Pebble, PebbleOptions
 
 
@@ -42,23 +43,26 @@ def pebble(env: Environment, node: Node, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="package")
-def operator(env: Environment, node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """The operator as a process, which reaches pods and Traefik as one in a pod does."""
-    assert node.address
-    running = Operator(env, tmp_path_factory.mktemp("operator"), options=IMAGE_FLAGS)
-    running.start()
-    yield running
-    running.stop()
+def operator(env: Environment, node: Node, helm: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """Two pods of the operator, installed by Helm with the rights of its chart."""
+    assert helm is None
+    release = Installed(env, node, tmp_path_factory.mktemp("helm"))
+    release.install()
+    yield release
+    release.uninstall()
+
+
+@pytest.fixture(scope="session")
+def helm() -> None:
+    """Helm is built before the first test."""
+    program(4).path()
 
 
 @pytest.fixture
-def site(env: Environment, node: Node, pebble: Pebble, operator: Operator) -> Iterator[Site]:
+def site(env: Environment, node: Node, pebble: Pebble, operator: Installed) -> Iterator[Site]:
     """A namespace of its own that takes restricted pods only, with names of its own that lead to the node."""
-    assert operator.child.running, operator.log()[-3000:]
+    assert operator.leader, operator.log()[-3000:]
     made = Site(env, node, pebble, f"site-{secrets.token_hex(3)}")
     made.begin()
     yield made
     made.end()
-
-
-IMAGE_FLAGS = (f"--http01-solver-image={CERTWRIGHT}", "--http01-solver-image-pull-policy=Never")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from http01_support import Site, stopped, verdict
+from installed import Installed
 from waits import fetch_certificate, status, until, wait_condition, wait_order, wait_ready
 
 from cluster.bind import Bind
@@ -15,8 +16,7 @@ from cluster.environment import Environment
 from cluster.manifests import apply, certificate
 from cluster.node import Node
 from cluster.node_traefik import CLASS, HTTP_PORT
-from cluster.operator import Operator
-from cluster.ports import accepts
+from cluster.ports import accepts, free_port
 from cluster.zones import Zone
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
@@ -64,13 +64,13 @@ def test_a_solver_pod_that_is_lost_comes_back(env: Environment, site: Site, way:
     site.wait_clean()
 
 
-def test_an_operator_killed_amid_an_order_goes_on_with_it(env: Environment, operator: Operator, site: Site) -> None:
+def test_a_leader_killed_amid_an_order(env: Environment, operator: Installed, site: Site) -> None:
+    """The other pod goes on with the same order and the same solver pod."""
     site.issuer(REQUIRED)
     (name,) = site.names("killed", publish=False)
     apply(env, certificate(site.namespace, "web", name))
     pod, order = site.wait_pod(), wait_order(env, site.namespace, "web")
-    operator.child.kill9()
-    operator.start()
+    operator.kill_leader()
     site.names("killed")
     wait_ready(env, site.namespace, "web", 120)
     creations = [write for write in site.writes() if write.startswith("create pods") and write.endswith("201")]
@@ -218,7 +218,7 @@ def test_a_missing_hairpin_does_not_wedge(env: Environment, node: Node, site: Si
     zone = Zone("example.test", records=[f"{label} A {node.gateway}"])
     with Bind(tmp_path, zones=[zone], privileged_port=False) as inside:
         warn = {"http01": {"ingress": {"ingressClassName": CLASS}, "check": {"policy": "Warn", "grace": "12s"}}}
-        site.issuer(warn, nameservers=[inside.resolver])
+        site.issuer(warn, nameservers=[node.expose(free_port(), inside.resolver)])
         apply(env, certificate(site.namespace, "web", name))
         wait_condition(env, site.namespace, "web", "Issuing", says="refused", timeout=60)
         wait_ready(env, site.namespace, "web", 120)
