@@ -39,7 +39,7 @@ def write_layer(target: Path, files: Iterable[tuple[str, Path]]) -> None:
 
     Args:
         target: The tar file, compressed.
-        files: Path in the image, and the file, folder or symbolic link with that content; a folder before what is in it.
+        files: Path in the image, and the file, folder or link with that content; a folder comes before what is in it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
@@ -74,7 +74,8 @@ def write_image(target: Path, name: str, layers: Sequence[Path], config: Mapping
     command: list[str | Path] = [
         *(writer().path(), "-output", partial, "-tag", name),
         *("-architecture", _ARCHITECTURES.get(machine, machine)),
-        *("-config", json.dumps(config, sort_keys=True), *layers),
+        *("-config", json.dumps(config, sort_keys=True)),
+        *layers,
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -24,8 +24,8 @@ _PACKAGES = ("python3-minimal", "libpython3-stdlib")
 #: Of no use to a program in a container, and half of the size. (gconv converts texts for the C library; Python does it
 #: alone.)
 _LEFT_OUT = re.compile(
-    r"usr/share/(doc|man|locale|lintian|info|perl5|debianutils)/|var/|usr/lib/[^/]+/gconv/|usr/lib/dpkg/|usr/sbin/"
-    r"|usr/bin/(dpkg|py3|update-alt)|bin/tar|usr/bin/tar|sbin/|etc/(alternatives|dpkg|cron|logrotate)"
+    r"(usr/)?(share|libexec|sbin)/|var/|(usr/)?lib/([^/]+/gconv|binfmt.d|dpkg|mime|systemd)/"
+    r"|(usr/)?bin/(dpkg|py3|tar|update-alt)|etc/(alternatives|cron|dpkg|logrotate|rmt)"
     r"|usr/lib/python3[^/]*/(test|pydoc_data|idlelib|lib2to3|ensurepip|turtledemo)/|.*/__pycache__/"
 )
 _FILES = {
