@@ -4,15 +4,19 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.report import render
+from bench import solver_start
+from bench.report import render, render_starts
 from bench.runs import Bench, Run
 from cluster.environment import Environment
 from cluster.pebble import PebbleOptions
 from cluster.progress import say
+
+STARTS = 20
 
 
 def main() -> None:
@@ -44,12 +48,16 @@ def main() -> None:
         Environment() as env,
     ):
         runs.append(Bench(env, Path(folder)).idle())
+    say(f"starting the HTTP-01 solver {STARTS} times")
+    solver = str(Path(sys.executable).with_name("certwright-http-solver"))
+    starts = [solver_start.measure(solver) for _ in range(STARTS)]
     if options.json:
-        print(json.dumps([run.as_dict() for run in runs], indent=2))
+        print(json.dumps([*(run.as_dict() for run in runs), {"title": "HTTP-01 solver", "starts": starts}], indent=2))
     else:
         when = datetime.now(UTC).date().isoformat()
         print(f"\n{when}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
         print(render(runs))
+        print(render_starts(starts))
 
 
 if __name__ == "__main__":

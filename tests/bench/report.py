@@ -21,6 +21,16 @@ def render(runs: list[Run]) -> str:
     return "\n".join([*table, "", *(_detail(run) for run in runs)])
 
 
+def render_starts(starts: list[dict[str, float]]) -> str:
+    """One line about the HTTP-01 solver, from what `solver_start.measure()` returned."""
+    times = sorted(start["milliseconds"] for start in starts)
+    resident = max(start["resident"] for start in starts) / 1e6
+    return (
+        f"* HTTP-01 solver: {times[len(times) // 2]:.0f} ms from process start to first answer "
+        f"(slowest of {len(times)}: {times[-1]:.0f}), {resident:.1f} MB resident"
+    )
+
+
 def _each(run: Run, value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if run.certificates else ""
 

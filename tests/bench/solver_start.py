@@ -14,11 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-HOST, TOKEN, THUMBPRINT = (
-    "shop.example.com",
-    "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA",
-    "9jg46WB3rR_AHD-EBXdN7cBkH1W",
-)
+HOST = "shop.example.com"
+TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
+THUMBPRINT = "9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
 
 
 def measure(command: str) -> dict[str, float]:
