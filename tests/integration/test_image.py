@@ -20,6 +20,7 @@ from cluster.environment import Environment
 from cluster.image_archive import write_layer
 from cluster.image_debian import NOBODY
 from cluster.node import Node
+from cluster.node_inside import inside, snapshotter
 
 pytestmark = pytest.mark.cluster
 
@@ -30,7 +31,7 @@ SOLVER = ["certwright-http-solver", f"--listen-port={PORT}", f"--thumbprint={THU
 #: Prints each module that the operator imports and that has to be compiled at every start.
 NOT_COMPILED = """
 import os, sys
-import certwright.app, certwright.cli.main, certwright.solvers.http01_command
+import certwright.app, certwright.cli.main, certwright.solvers.http01.server.command
 for module in list(sys.modules.values()):
     compiled = getattr(module, "__cached__", None)
     if compiled and not os.path.exists(compiled):
@@ -146,6 +147,17 @@ def test_the_same_files_make_the_same_layer(tmp_path: Path) -> None:
         time.sleep(0.01)
 
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+
+
+@pytest.mark.usefixtures("restricted")
+def test_it_is_loaded_as_kind_loads_it(node: Node, archive: Path) -> None:
+    node._ctr("images", "rm", image.CERTWRIGHT)
+
+    # What `kind load image-archive` runs on its node.
+    how = ["--all-platforms", "--digests", f"--snapshotter={snapshotter(node.folder)}"]
+    node._ctr("images", "import", *how, inside(archive))
+
+    node._ctr("images", "label", image.CERTWRIGHT, "test=found")  # fails for one that is not there
 
 
 def test_the_solver_answers_from_a_restricted_pod(env: Environment, restricted: str) -> None:

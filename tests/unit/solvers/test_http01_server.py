@@ -13,6 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from certwright.resources.meta import Meta
+from certwright.resources.names import Names
+from certwright.resources.reading import Fields
+from certwright.solvers.http01.answer import Answer
+from certwright.solvers.http01.config import Http01Config
+from certwright.solvers.http01.objects import Image, Manifests
 from certwright.solvers.http01.server import serving
 from certwright.solvers.http01.server.command import listen
 from certwright.solvers.http01.server.serving import CONNECTIONS, PATH, Log, Server
@@ -496,6 +502,24 @@ def test_one_host_may_have_several_tokens() -> None:
     try:
         for token in (TOKEN, OTHER):
             assert process.ask("shop.example.com", token).endswith(f"{token}.{THUMBPRINT}")
+    finally:
+        process.end()
+
+
+def test_it_takes_what_the_solver_gives_its_pod() -> None:
+    fields = Fields({"proxyHeader": "Forwarded", "ingress": {}}, "spec.acme.solvers[0].http01")
+    meta = Meta.of({"metadata": {"namespace": "shop", "name": "web", "uid": "u-1"}})
+    made = Manifests(Http01Config.of(fields, meta, Names()), meta, Names(), Image("localhost/certwright:dev"))
+    answers = [Answer(host, TOKEN, f"{TOKEN}.{THUMBPRINT}", "bundle") for host in ("shop.example.com", "2001:db8::7")]
+    (container,) = made.pod("bundle", answers)["spec"]["containers"]
+
+    assert container["command"] == [COMMAND.name]
+    process = Process(*container["args"], "--listen-port=0")
+    try:
+        for answer, host in zip(answers, ("shop.example.com", '"[2001:db8::7]"'), strict=True):
+            with socket.create_connection(("127.0.0.1", process.port), timeout=20) as client:
+                client.sendall(f"GET {answer.path} HTTP/1.1\r\nHost: a\r\nForwarded: host={host}\r\n\r\n".encode())
+                assert everything(client).endswith(f"\r\n\r\n{answer.key_authorization}")
     finally:
         process.end()
 
