@@ -10,7 +10,7 @@ import pytest
 
 from cluster import gitops
 from cluster.environment import Environment, build_all
-from cluster.helm import VERSIONS, Helm, program
+from cluster.helm import VERSIONS, Helm, build_helms
 from cluster.node import Node
 from cluster.node_programs import build_node
 from cluster.pebble import Pebble, PebbleOptions
@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test: a build of minutes must be seen, and is no test's time."""
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if session.config.option.collectonly or not wanted & {"env", "helm"}:
+    if session.config.option.collectonly or not wanted & {"env", "helms", "judges"}:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
@@ -31,9 +31,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             build_all()
         if "node" in wanted and not Node.missing():
             build_node()
-        if "helm" in wanted:
-            for major in VERSIONS:
-                program(major).path()
+        if "helms" in wanted:
+            build_helms()
         if "judges" in wanted:
             gitops.judges().path()
 
@@ -63,8 +62,14 @@ def node(env: Environment) -> Iterator[Node]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def helms() -> None:
+    """Helm 4 and 3 are there; who makes a `Helm` of its own asks for this, so that they are built before the tests."""
+    build_helms()
+
+
 @pytest.fixture(scope="module", params=VERSIONS, ids=lambda major: f"helm{major}")
-def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+def helm(request: pytest.FixtureRequest, helms: None, tmp_path_factory: pytest.TempPathFactory) -> Helm:  # noqa: ARG001
     """Each Helm in turn, without a cluster."""
     return Helm(request.param, tmp_path_factory.mktemp("helm"))
 

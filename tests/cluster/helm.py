@@ -38,6 +38,12 @@ def program(major: int) -> GoProgram:
     )
 
 
+def build_helms() -> None:
+    """Make sure that both are there, building what is not."""
+    for major in VERSIONS:
+        program(major).path()
+
+
 class Helm:
     """One Helm with a home of its own: nobody's plugins, repositories or settings are seen or touched.
 

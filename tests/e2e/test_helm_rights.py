@@ -13,7 +13,12 @@ from cluster.environment import Environment
 from cluster.helm import Helm
 from cluster.operator import Operator
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.needs("audit", "users", "controllers")]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    pytest.mark.needs("audit", "users", "controllers"),
+    pytest.mark.usefixtures("helms"),
+]
 
 PLACE, SERVED, OTHER = "cw-system", "team-a", "team-b"
 USER = f"system:serviceaccount:{PLACE}:certwright"

@@ -15,6 +15,7 @@ from cluster.helm import Helm
 from cluster.monitoring import promtool
 from cluster.packages import MissingProgramError, Program
 
+pytestmark = pytest.mark.usefixtures("helms")
 DAY = 86400
 #: Labels that a scrape adds to each pod's series.
 POD = 'namespace="certwright",job="certwright-metrics",pod="{}"'

@@ -13,7 +13,7 @@ from certwright.resources.names import DEFAULT_GROUP
 from cluster import monitoring
 from cluster.chart import CHART
 from cluster.environment import CRDS, Environment
-from cluster.helm import VERSIONS, Helm, HelmError
+from cluster.helm import Helm, HelmError
 
 pytestmark = pytest.mark.cluster
 PLACE = "certwright"
@@ -34,12 +34,12 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
         yield environment
 
 
-@pytest.fixture(params=VERSIONS, ids=lambda major: f"helm{major}")
-def installer(env: Environment, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Helm]:
+@pytest.fixture
+def installer(env: Environment, helm: Helm, tmp_path: Path) -> Iterator[Helm]:
     """Each Helm in turn before the cluster, which afterwards is as it was."""
-    helm = Helm(request.param, tmp_path / "helm", kubeconfig=env.kubeconfig)
-    yield helm
-    helm.run("uninstall", "certwright", f"--namespace={PLACE}", "--ignore-not-found")
+    before = Helm(helm.major, tmp_path / "helm", kubeconfig=env.kubeconfig)
+    yield before
+    before.run("uninstall", "certwright", f"--namespace={PLACE}", "--ignore-not-found")
     for group in (DEFAULT_GROUP, THEIRS):
         env.kubectl("delete", "crd", "--ignore-not-found", *(f"{kind}.{group}" for kind in KINDS))
 

@@ -63,23 +63,24 @@ nor names that are not known beforehand.
 {{/* What the HTTP-01 solver makes, for as long as an order takes, and what it looks at. */}}
 {{- define "certwright.rules.http01" -}}
 - apiGroups: [""]
-  resources: [pods, services]
+  resources: [pods]
   verbs: [get, create, delete]
 - apiGroups: [""]
-  resources: [persistentvolumeclaims]
-  verbs: [get]
+  resources: [services]
+  verbs: [create, delete]
+# Update is for an Ingress that an issuer names.
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]
-  verbs: [get, list, create, update, delete]
+  verbs: [get, create, update, delete]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
-  verbs: [get, create, update, delete]
+  verbs: [create, delete]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [gateways]
   verbs: [get]
 {{- end -}}
 
-{{/* Ingress classes are of no namespace. */}}
+{{/* Ingress classes, which are of no namespace: their controllers want different types of paths. */}}
 {{- define "certwright.rules.ingressClasses" -}}
 - apiGroups: [networking.k8s.io]
   resources: [ingressclasses]
