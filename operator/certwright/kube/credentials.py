@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kubernetes.client import Configuration
-from kubernetes.client.rest import RESTClientObject
+from kubernetes.client.rest import RESTClientObject, should_bypass_proxies
 from kubernetes.config import load_incluster_config, load_kube_config
 
 from certwright.errors import Terminal
@@ -80,8 +80,11 @@ class Login:
         pools: urllib3.PoolManager = RESTClientObject(self._configuration).pool_manager
         # One pool of one server: the manager of pools would cost a third of a request to find it each time.
         self.pool: urllib3.HTTPConnectionPool = pools.connection_from_url(self.server)
+        self._proxy: str = self._configuration.proxy or ""
+        if should_bypass_proxies(self.server, self._configuration.no_proxy or ""):
+            self._proxy = ""  # as the pool has it
         # A proxy for plain HTTP wants whole URLs; in all other cases the server does not, but it may have a path.
-        whole = self._configuration.proxy and self.server.startswith("http:")
+        whole = self._proxy and self.server.startswith("http:")
         self.base: str = self.server if whole else urlsplit(self.server).path
 
     def authorization(self) -> str:
@@ -105,5 +108,5 @@ class Login:
             authorization=self.authorization(),
             insecure=not configuration.verify_ssl,
             server_name=configuration.tls_server_name or "",
-            proxy=configuration.proxy or "",
+            proxy=self._proxy,
         )

@@ -248,3 +248,19 @@ def test_plain_http_by_a_proxy_has_whole_urls(stub: Stub, tmp_path: Path) -> Non
     Path(config).write_text(text)
     Kube(kubeconfig=config, names=Names()).request("GET", "/api/v1/secrets")
     assert stub.requests[0].path == "http://cluster.example:8080/api/v1/secrets"
+
+
+@pytest.mark.parametrize(
+    ("none", "proxy"), [("", "http://192.0.2.9:3128"), ("10.0.0.1,.svc", ""), ("10.0.0.0/24", ""), (".example", "")]
+)
+def test_the_watches_go_by_a_proxy_when_requests_do(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, none: str, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://192.0.2.9:3128")
+    monkeypatch.setenv("NO_PROXY", none)
+    stub.url = "https://api.example:6443" if none == ".example" else "https://10.0.0.1:443"
+
+    kube = Kube(kubeconfig=stub.kubeconfig(tmp_path), names=Names())
+
+    assert kube.credentials().proxy == proxy
+    assert (kube._login.pool.proxy is not None) == bool(proxy)
