@@ -13,7 +13,10 @@ from certwright.kube.client import Kube
 from certwright.resources.names import Names
 from cluster import manifests
 from cluster.environment import Environment
+from cluster.image import CERTWRIGHT
 from cluster.manifests import Manifest
+from cluster.node import Node
+from cluster.node_traefik import CLASS
 from cluster.operator import Operator
 
 AGENT = "certwright/"
@@ -90,6 +93,16 @@ class Bench:
         wanted = [manifests.certificate("many", "many", *(f"n{n}.example.test" for n in range(names)))]
         return self._issue(f"DNS-01, one certificate of {names} names", "many", wanted)
 
+    def http01(self, node: Node, count: int) -> Run:
+        """Certificates of one name each, each by a pod of its own behind the node's Ingress controller."""
+        names = [[f"h{number}.example.test"] for number in range(count)]
+        return self._http01(node, "http01", "HTTP-01, one name each", names)
+
+    def http01_names(self, node: Node, names: int) -> Run:
+        """One certificate of many names, by one pod."""
+        many = [f"hn{number}.example.test" for number in range(names)]
+        return self._http01(node, "http01-many", f"HTTP-01, one certificate of {names} names", [many])
+
     def ca(self, count: int) -> Run:
         """Certificates from a CA issuer, ECDSA."""
         self._authority("ca")
@@ -121,6 +134,13 @@ class Bench:
         self._count(run, mark, usage(operator.child.pid))
         operator.stop()
         return run
+
+    def _http01(self, node: Node, namespace: str, title: str, names: list[list[str]]) -> Run:
+        node.publish("example.test", *(name for group in names for name in group))
+        solver = {"http01": {"ingress": {"ingressClassName": CLASS}}}
+        self._namespace(namespace, manifests.acme_issuer(self._env, namespace, solvers=[solver]))
+        wanted = [manifests.certificate(namespace, f"c{n}", *group) for n, group in enumerate(names)]
+        return self._issue(title, namespace, wanted)
 
     def _issue(self, title: str, namespace: str, wanted: list[Manifest]) -> Run:
         operator = self._operator(namespace)
@@ -166,7 +186,9 @@ class Bench:
 
     def _operator(self, namespace: str) -> Operator:
         only = () if namespace in {"restart", "idle"} else (f"--namespaces={namespace}",)
-        return Operator(self._env, self._folder, name=f"operator-{namespace}", options=(*only, "--log-level=warning"))
+        image = (f"--http01-solver-image={CERTWRIGHT}", "--http01-solver-image-pull-policy=Never")
+        options = (*only, *image, "--log-level=warning")
+        return Operator(self._env, self._folder, name=f"operator-{namespace}", options=options)
 
     def _namespace(self, name: str, *objects: Manifest) -> None:
         self._env.kubectl("create", "namespace", name)

@@ -143,7 +143,7 @@ def _concerns(entry: AuditEntry, certificate: Manifest) -> bool:
     name, secret = str(certificate["metadata"]["name"]), str(certificate["spec"]["secretName"])
     kind = entry.resource.partition("/")[0]
     if kind in _SOLVER_KINDS:  # one certificate of the demo has a solver's objects
-        return certificate["spec"]["issuerRef"]["name"] == HTTP01_ISSUER
+        return bool(certificate["spec"]["issuerRef"]["name"] == HTTP01_ISSUER)
     if kind == "certificates":
         return entry.name == name
     if kind == "secrets":

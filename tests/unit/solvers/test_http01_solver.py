@@ -218,8 +218,10 @@ def test_routes_of_a_gateway() -> None:
         "gateways",
         {"metadata": {"name": "gw", "namespace": "infra"}, "status": {"addresses": [{"value": "192.0.2.7"}]}},
     )
-    found = places(bench.kube, bench.manifests, planned, None)
+    bench.pod(phase="Running", podIP="2001:db8::5")
+    found = places(bench.kube, bench.manifests, planned, bench.kube.get("pods", BUNDLE))
     assert (found.entry, found.entry_kind) == (("192.0.2.7",), "Gateway infra/gw")
+    assert found.pod == "[2001:db8::5]:8089"
     bench.solver.clean_up(planned)
     assert [*bench.kube.all("httproutes"), *bench.kube.all("pods"), *bench.kube.all("services")] == []
 
@@ -263,10 +265,11 @@ def test_what_the_ingress_reports() -> None:
     body = bench.kube.get("ingresses", BUNDLE)
     entry = [{"ip": "192.0.2.7"}, {"hostname": "lb.example.net"}, {}]
     bench.kube.put("ingresses", {**body, "status": {"loadBalancer": {"ingress": entry}}})
-    found = places(bench.kube, bench.manifests, planned, None)
+    assert "made anew" in places(bench.kube, bench.manifests, planned, None).trouble
+    bench.pod(phase="Running", podIP="10.0.0.5")
+    found = places(bench.kube, bench.manifests, planned, bench.kube.get("pods", BUNDLE))
     assert found.entry == ("192.0.2.7", "lb.example.net")
     assert found.entry_kind == f"Ingress shop/{BUNDLE}"
-    assert "made anew" in found.trouble
 
 
 def test_where_a_webroot_is_served_is_not_known() -> None:

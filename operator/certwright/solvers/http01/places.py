@@ -35,13 +35,15 @@ def places(kube: Kube, manifests: Manifests, whole: Sequence[Answer], pod: Mappi
     if config.way == "webroot":
         # The pod writes a file and serves nobody; the web server that does is not known.
         return Places(entry_kind="", trouble=trouble)
+    if trouble:  # nobody is asked before there is a pod
+        return Places(trouble=trouble)
     if config.way == "gatewayHTTPRoute":
         kind, entry = _gateways(kube, manifests)
     else:
         name = config.ingress_name or whole[0].bundle
         kind = f"Ingress {namespace}/{name}"
         entry = _addresses(objects.get(kube, "Ingress", namespace, name), "loadBalancer", "ingress")
-    return Places(entry=entry, entry_kind=kind, pod=f"{_bracketed(address)}:{PORT}" if address else "", trouble=trouble)
+    return Places(entry=entry, entry_kind=kind, pod=f"{_bracketed(address)}:{PORT}")
 
 
 def _pod(body: Mapping[str, Any] | None) -> tuple[str, str]:
