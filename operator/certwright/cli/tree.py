@@ -98,6 +98,9 @@ def _order(root: Tree, order: OrderJournal | None, now: datetime) -> None:
     node = root.add(Text.assemble("order ", (order.state, BUSY), f" at {order.issuer}: {order.url}"))
     if order.waiting_until:
         node.add(Text(f"waits until {full(order.waiting_until, now)}", BUSY))
+    if order.objects:
+        made = ", ".join(f"{item.kind} {item.name}{' (rules in it)' if item.shared else ''}" for item in order.objects)
+        node.add(Text(f"answered by {made}"))
     for identifier in order.identifiers:
         _identifier(node, identifier)
 

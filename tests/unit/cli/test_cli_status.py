@@ -94,6 +94,11 @@ class TestTable:
 
 
 class TestTree:
+    def test_what_answers_for_an_order(self, api: FakeApi, run: Run) -> None:
+        made = [{"kind": "Pod", "name": "solver-1"}, {"kind": "Ingress", "name": "web", "shared": True}]
+        api.add("certificates", certificate(conditions=[MISSING], order={**ORDER, "objects": made}))
+        assert "answered by Pod solver-1, Ingress web (rules in it)" in run("status", "web").stdout
+
     def test_an_order_under_way(self, api: FakeApi, run: Run) -> None:
         issuing = condition("Issuing", "True", "DoesNotExist", "1 of 2 names are ready for the CA")
         api.add("certificates", certificate(conditions=[MISSING, issuing], order=ORDER))
