@@ -18,6 +18,8 @@ CLASS = "traefik"
 HTTP_PORT, HTTPS_PORT = 80, 443
 #: A middleware that an Ingress names by its annotation router.middlewares as `REDIRECT@file`: it redirects to HTTPS.
 REDIRECT = "to-https"
+#: Likewise one that gives the backend another Host than the one that was asked for, as some proxies do.
+REWRITE = "other-host"
 
 _MODULE = HERE / "traefik"
 _LEGO = "github.com/go-acme/lego/v5@v5.4.1"
@@ -65,7 +67,8 @@ def gateway_api() -> Path:
 def middlewares() -> str:
     """Return the file of what an Ingress can name besides its own rules."""
     redirect = {"redirectScheme": {"scheme": "https", "permanent": True}}
-    return json.dumps({"http": {"middlewares": {REDIRECT: redirect}}})
+    rewrite = {"headers": {"customRequestHeaders": {"Host": "backend.internal"}}}
+    return json.dumps({"http": {"middlewares": {REDIRECT: redirect, REWRITE: rewrite}}})
 
 
 def flags(address: str, middlewares: str) -> list[str]:

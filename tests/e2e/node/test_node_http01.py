@@ -1,5 +1,7 @@
 """HTTP-01 by pods behind a real Ingress controller: a CA validates at port 80, one pod an order, and nothing stays."""
 
+import json
+
 import pytest
 from cryptography import x509
 from http01_support import BY_CLASS, Site, fetch
@@ -9,7 +11,7 @@ from waits import secret as read_secret
 from cluster.environment import Environment
 from cluster.manifests import apply, certificate, rfc2136, tsig_secret
 from cluster.node import Node
-from cluster.node_traefik import CLASS, REDIRECT
+from cluster.node_traefik import CLASS, REDIRECT, REWRITE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
@@ -64,6 +66,73 @@ def test_apex_and_www_behind_an_ingress_that_redirects_to_https(env: Environment
 
     assert sans(env, site.namespace, "web-tls") == sorted(names)
     assert fetch(f"http://{node.address}/x", names[1])[2].startswith("https://")
+
+
+def test_behind_a_proxy_that_replaces_the_host(env: Environment, site: Site) -> None:
+    """Traefik sends another Host, and the one that was asked for as X-Forwarded-Host."""
+    template = {"metadata": {"annotations": {"traefik.ingress.kubernetes.io/router.middlewares": f"{REWRITE}@file"}}}
+    ingress = {"ingressClassName": CLASS, "ingressTemplate": template}
+    require = {"policy": "Require"}
+    site.issuer({"http01": {"ingress": ingress, "proxyHeader": "X-Forwarded-Host", "check": require}})
+    site.issuer({"http01": {"ingress": ingress, "check": require}}, name="deaf")
+    (name, other) = site.names("proxied", "deaf")
+    apply(env, certificate(site.namespace, "web", name), certificate(site.namespace, "deaf", other, issuer="deaf"))
+    wait_ready(env, site.namespace, "web", 90)
+    wait_condition(env, site.namespace, "deaf", "Issuing", says="404", timeout=60)
+
+
+def test_another_path_type_where_a_policy_refuses_the_first(env: Environment, site: Site) -> None:
+    """As ingress-nginx's webhook refuses a dot in an Exact path."""
+    api, policy = "admissionregistration.k8s.io/v1", f"no-exact-{site.namespace}"
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": site.namespace}}}
+    ingresses = {
+        "apiGroups": ["networking.k8s.io"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["ingresses"],
+    }
+    rule = {
+        "expression": "object.spec.rules.all(r, r.http.paths.all(p, p.pathType != 'Exact'))",
+        "message": "this path cannot be used with pathType Exact",
+    }
+    apply(
+        env,
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": policy},
+            "spec": {"matchConstraints": {"resourceRules": [ingresses], **here}, "validations": [rule]},
+        },
+        {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": policy},
+            "spec": {"policyName": policy, "validationActions": ["Deny"], "matchResources": here},
+        },
+    )
+    site.issuer()
+    (name,) = site.names("dotted")
+
+    def refused() -> bool:
+        """Whether the policy counts already: the API server learns of it by and by."""
+        paths = [{"path": "/x", "pathType": "Exact", "backend": {"service": {"name": "x", "port": {"number": 1}}}}]
+        body = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": "probe", "namespace": site.namespace},
+            "spec": {"rules": [{"host": "probe.test", "http": {"paths": paths}}]},
+        }
+        done = env.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(body), check=False)
+        return "created" not in done
+
+    until(refused, 30, "the policy refuses Exact")
+    apply(env, certificate(site.namespace, "web", name))
+    wait_ready(env, site.namespace, "web", 90)
+    assert [write.rpartition(" ")[2] for write in site.writes() if write.startswith("create ingresses")] == [
+        "422",
+        "201",
+    ]
+    env.kubectl("delete", "validatingadmissionpolicies,validatingadmissionpolicybindings", policy)
 
 
 def test_an_address(env: Environment, node: Node, site: Site) -> None:
