@@ -20,14 +20,16 @@ from pathlib import Path
 
 from cluster import demo
 from cluster.background import down
+from cluster.build import BuildError
 from cluster.cache import cache_root
-from cluster.environment import KUBECONFIG_VARIABLE, REPOSITORY
+from cluster.chart import CHART
+from cluster.environment import KUBECONFIG_VARIABLE
+from cluster.helm import program
 from cluster.image import ARCHIVE, CERTWRIGHT
 from cluster.kind import NAME, Kind, KindError, find, require_docker
 from cluster.packages import MissingProgramError, kubectl
 from cluster.progress import say
 
-CHART = REPOSITORY / "helm" / "certwright"
 SPACE = "certwright"
 ENDED_BY = "make kind-demo-down"
 
@@ -52,7 +54,7 @@ def main() -> int:
     except MissingProgramError as error:
         say(f"error: {error}")
         return 2
-    except KindError as error:
+    except (BuildError, KindError) as error:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
@@ -79,12 +81,10 @@ def _show_chart(kubeconfig: Path) -> None:
     """Install the chart with the image, wait for its pods, and have them rest: only one operator may work at a time.
 
     Raises:
+        BuildError: There is no Helm and none could be built.
         KindError: It was not installed, or its pods did not get ready.
     """
-    helm = shutil.which("helm")
-    if not helm:
-        say("left out: the chart, for there is no `helm` here")
-        return
+    helm = shutil.which("helm") or str(program(4).path())
     say("installing the chart with the image, and waiting for its pods ...")
     repository, _, tag = CERTWRIGHT.rpartition(":")
     image = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"

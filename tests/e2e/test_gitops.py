@@ -17,6 +17,7 @@ from cluster import gitops
 from cluster.demo_manifests import overlay
 from cluster.environment import REPOSITORY, Environment
 from cluster.gitops import CERT_MANAGERS_HEALTH, DEFINITIONS, Verdict
+from cluster.helm import Helm
 from cluster.manifests import GROUP, Manifest, acme_issuer, apply, certificate, issuer, rfc2136, tsig_secret
 from cluster.operator import Operator
 from cluster.pebble import Pebble, PebbleOptions
@@ -412,7 +413,6 @@ def test_every_kind_has_its_health_check() -> None:
 @pytest.mark.parametrize("tool", ["argocd", "flux"])
 def test_the_chart_takes_the_values_as_the_tool_hands_it_over(tool: str, tmp_path: Path) -> None:
     """Argo CD renders it in a checkout; what Flux takes from Git has no symbolic links."""
-    helm = pytest.importorskip("cluster.helm", reason="there is no Helm in the harness, and no chart to be rendered")
     chart = shutil.copytree(REPOSITORY, tmp_path / "checkout", symlinks=True, ignore=_all_but("helm", "crds"))
     if tool == "flux":
         (release,) = load("flux/operator/release.yaml")
@@ -422,7 +422,7 @@ def test_the_chart_takes_the_values_as_the_tool_hands_it_over(tool: str, tmp_pat
     else:
         (application,) = load("argocd/certwright.yaml")
         path, values = application["spec"]["source"]["path"], application["spec"]["source"]["helm"]["valuesObject"]
-    bodies = helm.Helm(4, tmp_path / "helm").template(values=values, chart=chart / path)
+    bodies = Helm(4, tmp_path / "helm").template(values=values, chart=chart / path)
     (deployment,) = [body for body in bodies if body["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"{values['image']['repository']}:{values['image']['tag']}"
