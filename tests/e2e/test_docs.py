@@ -90,7 +90,8 @@ def _blocks() -> Iterator[Block]:
 
 
 BLOCKS = list(_blocks())
-MANIFESTS = [block for block in BLOCKS if not block.mark.startswith("status: ")]
+#: The chart's values are given to Helm, by the chart's own tests.
+MANIFESTS = [block for block in BLOCKS if not block.mark.startswith(("status: ", "values: "))]
 STATUSES = [block for block in BLOCKS if block.mark.startswith("status: ")]
 
 

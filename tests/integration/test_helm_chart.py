@@ -22,9 +22,6 @@ from cluster import chart
 from cluster.environment import CRDS, REPOSITORY
 from cluster.helm import Helm, HelmError, read
 
-#: Variables of the HTTP-01 solver, which `certwright run` may not know yet; an unknown variable does no harm.
-SOLVER_VARIABLES = {"CERTWRIGHT_HTTP01_SOLVER_IMAGE", "CERTWRIGHT_HTTP01_SOLVER_IMAGE_PULL_POLICY"}
-
 
 def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [body for body in objects if body["kind"] == kind]
@@ -152,14 +149,14 @@ def test_flags_and_variables_are_the_programs_own(helm: Helm, monkeypatch: pytes
         taken = context.params
 
     assert made["args"][0] == "run"
-    assert set(variables) - known <= SOLVER_VARIABLES
-    assert variables["CERTWRIGHT_HTTP01_SOLVER_IMAGE"] == "registry.example.com/solver:1"
-    assert variables["CERTWRIGHT_HTTP01_SOLVER_IMAGE_PULL_POLICY"] == "Never"
+    assert set(variables) <= known
     wanted = {
         "api_group": THEIRS,
         "namespaces": "team-a,team-b",
         "cluster_resource_namespace": "kube-system",
         "dns_resolvers": "192.0.2.1:53,tls://192.0.2.2,https://192.0.2.3/dns-query",
+        "http01_solver_image": "registry.example.com/solver:1",
+        "http01_solver_image_pull_policy": "Never",
         "secret_owner_reference": True,
         "workers": 16,
         "log_level": LogLevel.DEBUG,
@@ -214,6 +211,25 @@ def test_nothing_is_granted_outside_the_namespaces(helm: Helm) -> None:
         assert body["subjects"] == [{"kind": "ServiceAccount", "name": "certwright", "namespace": "certwright"}]
     each = {f"certwright-{part}" for part in ("certificates", "secrets", "http01")}
     assert places == {"team-a": each, "team-b": each, "certwright": {"certwright-lease"}}
+
+
+def rights(objects: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
+    """Kind of the role, verb, API group and resource."""
+    return {
+        (body["kind"], verb, group, resource)
+        for body in objects
+        if body["kind"] in {"Role", "ClusterRole"}
+        for rule in body["rules"]
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def test_its_rights_are_those_of_the_operations_page(helm: Helm) -> None:
+    page = (REPOSITORY / "docs" / "operations.md").read_text().partition("## Rights")[2]
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert rights(helm.template(values={"rbac": {"aggregate": False}})) == rights(read(block))
 
 
 @pytest.mark.parametrize("name", SETS)

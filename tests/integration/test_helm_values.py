@@ -4,14 +4,17 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+import yaml
 from helm_values import REFUSED, SETS
 
 from certwright.cli.run import LogFormat, LogLevel, run
 from certwright.resources.names import DEFAULT_GROUP
 from cluster import chart
+from cluster.environment import REPOSITORY
 from cluster.helm import Helm, HelmError
 
 
@@ -63,6 +66,22 @@ def test_every_value_is_explained_in_one_line() -> None:
 
 def test_the_table_of_the_readme_is_made_from_the_values() -> None:
     assert chart.shown_table() == chart.table(), "write it anew: PYTHONPATH=tests .venv/bin/python -m cluster.chart"
+
+
+@pytest.mark.parametrize("page", [chart.README, REPOSITORY / "docs" / "install.md"], ids=lambda page: page.name)
+def test_the_values_of_the_pages_are_taken(helm: Helm, page: Path) -> None:
+    blocks = re.findall(
+        r"^<!-- values: helm/certwright -->\n```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    for block in blocks:
+        assert helm.template(values=yaml.safe_load(block))
+
+
+def test_the_alerts_of_the_page_are_the_charts() -> None:
+    page = (REPOSITORY / "docs" / "install.md").read_text()
+    alerts = yaml.safe_load((chart.CHART / "files" / "alerts.yaml").read_text())
+    assert re.findall(r"^\| `(Certwright\w+)` \|", page, re.MULTILINE) == [alert["alert"] for alert in alerts]
 
 
 def test_the_readme_leads_somewhere() -> None:
