@@ -12,7 +12,6 @@ from http01_support import Site
 from installed import Installed
 
 from cluster.environment import Environment
-from cluster.helm import program
 from cluster.image import certwright
 from cluster.node import Node
 from cluster.node_pebble import pebble_for_pods
@@ -43,19 +42,17 @@ def pebble(env: Environment, node: Node, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="package")
-def operator(env: Environment, node: Node, helm: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def operator(
+    env: Environment,
+    node: Node,
+    helms: None,  # noqa: ARG001 - it has them built before the tests
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Installed]:
     """Two pods of the operator, installed by Helm with the rights of its chart."""
-    assert helm is None
     release = Installed(env, node, tmp_path_factory.mktemp("helm"))
     release.install()
     yield release
     release.uninstall()
-
-
-@pytest.fixture(scope="session")
-def helm() -> None:
-    """Helm is built before the first test."""
-    program(4).path()
 
 
 @pytest.fixture
