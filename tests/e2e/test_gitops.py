@@ -233,12 +233,12 @@ STATES = {
     # What is there serves: the renewal is told of, and nothing waits for it.
     "a Certificate that is being renewed": ("Current", "Current", "Healthy", "; renewal: "),
     "a Certificate whose renewal fails": ("Current", "Current", "Healthy", "does not accept the TSIG key"),
-    # kstatus knows failure only by a condition of its own, so that it waits here until its user's patience ends.
-    "a Certificate that the CA refuses": ("InProgress", "Failed", "Degraded", "take the name out"),
-    "a Certificate whose records the DNS server refuses": ("InProgress", "Failed", "Degraded", "allow-update"),
-    "a Certificate with a mistake in its spec": ("InProgress", "Failed", "Degraded", "metadata.labels"),
-    "a Certificate with another's Secret": ("InProgress", "Failed", "Degraded", "belongs to Certificate web"),
-    "an Issuer with a mistake": ("InProgress", "Failed", "Degraded", "tls.key"),
+    # kstatus knows failure by the condition Stalled.
+    "a Certificate that the CA refuses": ("Failed", "Failed", "Degraded", "take the name out"),
+    "a Certificate whose records the DNS server refuses": ("Failed", "Failed", "Degraded", "allow-update"),
+    "a Certificate with a mistake in its spec": ("Failed", "Failed", "Degraded", "metadata.labels"),
+    "a Certificate with another's Secret": ("Failed", "Failed", "Degraded", "belongs to Certificate web"),
+    "an Issuer with a mistake": ("Failed", "Failed", "Degraded", "tls.key"),
 }
 
 

@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from certwright.cli.printing import BAD, BUSY, FAINT, GOOD
 from certwright.cli.times import full, relative
-from certwright.resources.conditions import ISSUING, READY
+from certwright.resources.conditions import ISSUING, READY, STALLED
 from certwright.resources.order import ChallengeState, OrderJournal
 from certwright.resources.values import parse_time
 
@@ -37,7 +37,8 @@ def tree(story: Story, now: datetime) -> Tree:
     root = Tree(Text.assemble("Certificate ", (f"{item.namespace}/{item.name}", "bold"), ": ", (word, style)))
     texts = _messages(status)
     for condition in status.get("conditions") or ():
-        _condition(root, condition, texts, now)
+        if condition.get("type") != STALLED:  # it repeats the others, for those who know no kind of object
+            _condition(root, condition, texts, now)
     _names(root, item.names)
     _dates(root, item, now)
     issuer = story.issuer

@@ -8,7 +8,7 @@ from certwright.core.desired import stamped_digest
 from certwright.core.reasons import MANUAL, not_ready
 from certwright.core.renewal import renewal_time
 from certwright.core.step import Reason
-from certwright.resources.conditions import ISSUING, READY, Condition, merge
+from certwright.resources.conditions import ISSUING, READY, STALLED, Condition, merge
 from certwright.resources.values import clip, format_time
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ALL_IS_WELL = Reason("Ready", "Certificate is up to date and has not expired")
 FAILURE_FIELDS = ("lastFailure", "lastFailureTime", "failedIssuanceAttempts")
 ORDER_FIELDS = ("order", "nextPrivateKeySecretName")
+COME_BY_THEMSELVES = ("IssuerNotFound", "IssuerNotReady", "SecretNotFound")
+"""Reasons why nothing goes on that end when another object comes, which is often applied in one go with this one."""
 
 
 def waiting(observation: Observation, step: Wait, now: datetime) -> dict[str, Any]:
@@ -86,8 +88,9 @@ def ordering(
 
 def refused(meta: Meta, status: CertificateStatus, fault: CertwrightError, now: datetime) -> dict[str, Any]:
     """The status of a Certificate whose spec cannot even be read."""
-    condition = Condition(READY, "False", fault.reason, fault.message, meta.generation)
-    return {**status.raw, "conditions": merge(status.conditions, [condition], drop=(ISSUING,), now=now)}
+    kinds = {READY: "False", STALLED: "True"}
+    conditions = [Condition(kind, word, fault.reason, fault.message, meta.generation) for kind, word in kinds.items()]
+    return {**status.raw, "conditions": merge(status.conditions, conditions, drop=(ISSUING,), now=now)}
 
 
 def failed(observation: Observation, names: Names, fault: CertwrightError, now: datetime) -> dict[str, Any]:
@@ -154,10 +157,14 @@ def _with_conditions(
     generation = certificate.meta.generation
     said = ready or ALL_IS_WELL
     conditions = [Condition(READY, "False" if ready else "True", said.word, said.message, generation)]
+    active = going_on or (issuing is not None and issuing.word == MANUAL)
     if issuing:
-        active = going_on or issuing.word == MANUAL
         conditions.append(Condition(ISSUING, "True" if active else "False", issuing.word, issuing.message, generation))
-    status["conditions"] = merge(certificate.status.conditions, conditions, drop=() if issuing else (ISSUING,), now=now)
+    obstacle = None if active or ready is None else issuing or ready
+    if obstacle and obstacle.word not in COME_BY_THEMSELVES:
+        conditions.append(Condition(STALLED, "True", obstacle.word, obstacle.message, generation))
+    drop = {ISSUING, STALLED} - {condition.type for condition in conditions}
+    status["conditions"] = merge(certificate.status.conditions, conditions, drop=drop, now=now)
     return status
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from certwright.core import backoff
-from certwright.core.status import patch
+from certwright.core.status import COME_BY_THEMSELVES, patch
 from certwright.errors import CertwrightError, Conflict, Retryable, Throttled
 from certwright.kube import issuers
 from certwright.kube.faults import NotFound
 from certwright.reconcile.certificates import utc_now
-from certwright.resources.conditions import READY, Condition, merge
+from certwright.resources.conditions import READY, STALLED, Condition, merge
 from certwright.resources.issuer import parse_issuer
 from certwright.resources.meta import Meta
 
@@ -90,7 +90,7 @@ class IssuerReconciler:
         self, key: ObjectKey, body: Mapping[str, Any], issuer: Issuer, report: Report, now: datetime
     ) -> float | None:
         condition = Condition(READY, "True", report.reason, report.message, issuer.meta.generation)
-        status: dict[str, Any] = {"conditions": merge(issuer.conditions, [condition], now=now)}
+        status: dict[str, Any] = {"conditions": merge(issuer.conditions, [condition], drop=(STALLED,), now=now)}
         if report.account is not None:
             status["acme"] = report.account
         return self._write(key, body, status)
@@ -115,8 +115,11 @@ class IssuerReconciler:
             return min(seconds, SETTLING.total_seconds())
         if before is None or before.reason != fault.reason:
             self._announcer.bad(key.kind, meta, reason=fault.reason, message=fault.message, now=now)
-        condition = Condition(READY, "False", fault.reason, fault.message, meta.generation)
-        again = self._write(key, body, {"conditions": merge(conditions, [condition], now=now)})
+        kinds = {READY: "False", STALLED: "True"}
+        if passing or fault.reason in COME_BY_THEMSELVES:
+            del kinds[STALLED]
+        new = [Condition(kind, word, fault.reason, fault.message, meta.generation) for kind, word in kinds.items()]
+        again = self._write(key, body, {"conditions": merge(conditions, new, drop={STALLED} - set(kinds), now=now)})
         return seconds if again is None else again
 
     def _write(self, key: ObjectKey, body: Mapping[str, Any], status: dict[str, Any]) -> float | None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 READY, ISSUING = "Ready", "Issuing"
+STALLED = "Stalled"
+"""What kstatus knows failure by, and with it Helm, Flux and kpt: it is not ready, and waiting alone will not help."""
 
 
 @dataclass(frozen=True, slots=True)

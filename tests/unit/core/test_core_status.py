@@ -60,7 +60,7 @@ def test_dates_of_a_certificate_that_does_not_serve_are_not_told() -> None:
     for observation in (observe(status=left, no_secret=True), observe(status=left, view=view)):
         body = status.waiting(observation, Wait(None, Reason("DoesNotExist", "there is none")), NOW)
         assert body == {"revision": 4, "conditions": body["conditions"]}
-        assert conditions(body) == {"Ready": ("False", "DoesNotExist")}
+        assert conditions(body) == {"Ready": ("False", "DoesNotExist"), "Stalled": ("True", "DoesNotExist")}
 
 
 WAITS = {
@@ -71,7 +71,7 @@ WAITS = {
     ),
     "both say the same": (
         Wait(None, Reason("Expired", "long ago"), Reason("Expired", "and more")),
-        {"Ready": ("False", "Expired"), "Issuing": ("False", "Expired")},
+        {"Ready": ("False", "Expired"), "Issuing": ("False", "Expired"), "Stalled": ("True", "Expired")},
         "long ago",
     ),
     "a renewal by hand has to wait": (
@@ -101,6 +101,33 @@ def test_a_stored_certificate_ends_the_story() -> None:
     assert conditions(body) == {"Theirs": ("Unknown", "Because"), "Ready": ("True", "Ready")}
 
 
+STALLED = condition("Stalled", "True", "CAARefused")
+
+
+@pytest.mark.parametrize(
+    ("ready", "issuing"),
+    [
+        (None, None),
+        (None, Reason("CAARefused", "no")),
+        (Reason("DoesNotExist", "none"), Reason("IssuerNotReady", "wait")),
+        (Reason("DoesNotExist", "none"), Reason("ManuallyTriggered", "asked for")),
+    ],
+    ids=["at rest", "a renewal is refused", "something else must come first", "asked for by hand"],
+)
+def test_what_waiting_may_help_is_not_stalled(ready: Reason | None, issuing: Reason | None) -> None:
+    observation = observe(no_secret=ready is not None, status={"conditions": [STALLED]})
+    assert "Stalled" not in conditions(status.waiting(observation, Wait(None, ready, issuing), NOW))
+
+
+def test_what_is_stalled_is_no_longer_when_it_goes_on() -> None:
+    observation = observe(no_secret=True, status={"conditions": [STALLED]})
+    going_on = status.ordering(
+        observation, NAMES, reason=Reason("DoesNotExist", "0 of 1"), order=None, next_key_secret="", now=NOW
+    )
+    for body in (going_on, status.issued(observation, NOW)):
+        assert "Stalled" not in conditions(body)
+
+
 def test_the_first_certificate_is_revision_one() -> None:
     assert status.issued(observe(), NOW)["revision"] == 1
 
@@ -126,7 +153,12 @@ def test_a_spec_that_cannot_be_read_is_told() -> None:
     certificate = make_certificate(status={"revision": 2, "conditions": [BY_HAND, THEIRS]})
     body = status.refused(certificate.meta, certificate.status, InvalidSpec("spec.x: no"), NOW)
     assert body["revision"] == 2
-    assert conditions(body) == {"Theirs": ("Unknown", "Because"), "Ready": ("False", "InvalidSpec")}
+    wrong = "InvalidSpec"
+    assert conditions(body) == {
+        "Theirs": ("Unknown", "Because"),
+        "Ready": ("False", wrong),
+        "Stalled": ("True", wrong),
+    }
 
 
 def test_a_failure_is_counted_and_kept_with_the_cas_words() -> None:
@@ -145,7 +177,11 @@ def test_a_failure_is_counted_and_kept_with_the_cas_words() -> None:
     assert "order" not in body
     kept = body["lastFailure"]["problem"]
     assert (kept["type"], kept["status"], len(kept["subproblems"])) == (problem["type"], 403, 10)
-    assert conditions(body) == {"Ready": ("False", "DoesNotExist"), "Issuing": ("False", "CAARefused")}
+    assert conditions(body) == {
+        "Ready": ("False", "DoesNotExist"),
+        "Issuing": ("False", "CAARefused"),
+        "Stalled": ("True", "CAARefused"),
+    }
     assert len(json.dumps(body)) < 8000
 
 

@@ -185,7 +185,8 @@ def test_a_fault_is_told_once_and_waited_for(fault: CertwrightError, issuing: st
     wait = it.reconcile()
     assert wait is not None
     assert seconds <= wait <= seconds * 1.25
-    assert it.conditions() == {"Ready": ("False", "DoesNotExist"), "Issuing": (issuing, reason)}
+    stalled = {} if issuing == "True" or reason == "SecretNotFound" else {"Stalled": ("True", reason)}
+    assert it.conditions() == {"Ready": ("False", "DoesNotExist"), "Issuing": (issuing, reason), **stalled}
     assert fault.message in it.message("Issuing")
     assert it.events() == [("Warning", reason)]
     assert it.kube.writes == ["create events shop", "patch certificates/status shop/web"]
@@ -400,7 +401,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_wrong_spec_is_told_and_mended_by_an_edit(changes: dict[str, Any], message: str) -> None:
     it = operator(certificate=certificate_body(**changes))
     it.settle()
-    assert it.conditions() == {"Ready": ("False", "InvalidSpec")}
+    assert it.conditions() == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
     assert it.message("Ready").startswith(message)
     writes = len(it.kube.writes)
     it.reconcile()
@@ -417,7 +418,8 @@ def test_two_certificates_with_one_secret_do_not_fight() -> None:
     rival = dataclasses.replace(WEB, name="rival")
     wait = it.settle(rival, patience=100)
     assert wait == pytest.approx(180)
-    assert it.conditions("rival") == {"Ready": ("False", "IncorrectCertificate")}
+    taken = "IncorrectCertificate"
+    assert it.conditions("rival") == {"Ready": ("False", taken), "Stalled": ("True", taken)}
     assert "belongs to Certificate web" in it.message("Ready", "rival")
     old = serial(it.kube)
     it.settle()
@@ -655,7 +657,8 @@ def test_a_secret_that_the_api_server_refuses_is_told() -> None:
     it = operator(issuer=issuer_body({"selfSigned": {}}))
     refusing(it, "PATCH", "web-tls", 422, causes=[{"field": "data", "message": "too long"}])
     assert it.reconcile() == 5.0
-    assert it.conditions() == {"Ready": ("False", "DoesNotExist"), "Issuing": ("False", "InvalidSpec")}
+    wrong = ("False", "InvalidSpec")
+    assert it.conditions() == {"Ready": ("False", "DoesNotExist"), "Issuing": wrong, "Stalled": ("True", "InvalidSpec")}
     it.settle()
     assert it.conditions() == GOOD
 
@@ -667,7 +670,7 @@ def test_a_wrong_spec_is_told_as_soon_as_the_api_server_answers() -> None:
     assert wait is not None
     assert 1.0 <= wait <= 1.25
     it.reconcile()
-    assert it.conditions() == {"Ready": ("False", "InvalidSpec")}
+    assert it.conditions() == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
 
 
 def test_a_certificate_that_the_watch_has_not_told_of_as_deleted() -> None:

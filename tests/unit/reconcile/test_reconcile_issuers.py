@@ -17,6 +17,12 @@ def ready(it: Operator) -> tuple[str, str]:
     return found[0]
 
 
+def stalled(it: Operator) -> bool:
+    body = it.kube.get("issuers", "it")
+    assert body is not None
+    return any(item["type"] == "Stalled" for item in body["status"]["conditions"])
+
+
 def fresh(status: dict[str, Any] | None = None) -> Operator:
     it = operator(issuer=issuer_body(status={} if status is None else status))
     it.ca.report = REPORT
@@ -57,6 +63,7 @@ def test_a_mistake_is_told_once_and_looked_at_again(
     it.ca.checks = [fault, fault] if fault else []
     assert it.reconcile(CA) == 5.0
     assert ready(it) == ("False", reason)
+    assert stalled(it) == (reason != "SecretNotFound")
     assert it.events() == [("Warning", reason)]
     assert it.reconcile(CA) == 10.0
     assert it.kube.writes == ["create events shop", "patch issuers/status shop/it"]
@@ -145,3 +152,15 @@ def test_an_edit_in_between_by_a_deletion() -> None:
     it.kube.before = vanish
     assert it.reconcile(CA) == 0.0
     assert it.reconcile(CA) is None
+
+
+def test_an_issuer_that_was_stalled_and_is_mended_is_not_any_more() -> None:
+    it = operator(issuer=issuer_body(status={}))
+    it.ca.checks = [InvalidSpec("no CA", reason="InvalidCA"), Retryable("it is away"), Retryable("it is away")]
+    it.reconcile(CA)
+    assert stalled(it)
+    it.reconcile(CA)
+    it.reconcile(CA)
+    assert (ready(it), stalled(it)) == (("False", "Unavailable"), False), "waiting may help here"
+    it.reconcile(CA)
+    assert (ready(it)[0], stalled(it)) == ("True", False)
