@@ -243,11 +243,11 @@ _not_supported("otherNames", [{"oid": "1.3.6.1.4.1.311.20.2.3", "utf8Value": "up
 
 @TABLE.row
 def solver_of_a_later_kind(world: World, name: str) -> Case:
-    http = {"http01": {"ingress": {"ingressClassName": "nginx"}}}
+    alpn: Manifest = {"tlsALPN01": {"service": {"type": "LoadBalancer"}}}
     return Case(
-        [world.acme(name, solvers=[http]), world.certificate(name)],
+        [world.acme(name, solvers=[alpn]), world.certificate(name)],
         "NotSupported",
-        ["solvers[0].http01", "dns01"],
+        ["solvers[0].tlsALPN01", "dns01"],
         mend=[world.acme(name)],
     )
 

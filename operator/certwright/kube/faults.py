@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from certwright.kube.paths import Target
 
 MAX_RETRY_AFTER = 3600.0
-QUOTA = "QuotaExceeded"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _USER = re.compile(r'User "([^"]{1,200})"')
 
@@ -59,6 +58,12 @@ class Forbidden(Terminal):
     """The operator lacks a right, or a policy, quota or webhook refused the object."""
 
     default_reason = "Forbidden"
+
+
+class QuotaExceeded(Forbidden):
+    """A ResourceQuota of the namespace has no room for the object."""
+
+    default_reason = "QuotaExceeded"
 
 
 class NamespaceTerminating(Terminal):
@@ -178,8 +183,8 @@ def _forbidden(refusal: Refusal) -> CertwrightError:
         user = _USER.search(refusal.text)
         who = user[1] if user else "the user"
         return Forbidden(f"{who} may not {refusal.verb} {refusal.target.resource}{group} {where}; grant it by RBAC")
-    reason = QUOTA if "exceeded quota" in refusal.text else None
-    return Forbidden(f"the API server refused to {refusal.verb} {refusal.target}: {refusal.text}", reason=reason)
+    kind = QuotaExceeded if "exceeded quota" in refusal.text else Forbidden
+    return kind(f"the API server refused to {refusal.verb} {refusal.target}: {refusal.text}")
 
 
 def _throttled(refusal: Refusal) -> CertwrightError:
