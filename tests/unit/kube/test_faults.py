@@ -48,7 +48,7 @@ def causes(*items: tuple[str, str]) -> list[dict[str, str]]:
             Forbidden,
             "may not get clusterissuers of API group certwright.dev in the whole cluster",
         ),
-        (403, SECRETS, status("Forbidden", "exceeded quota: q"), QuotaExceeded, "refused to get secrets shop/web: exceed"),
+        (403, SECRETS, status("Forbidden", "exceeded quota: q"), QuotaExceeded, "refused to get secrets shop/web: ex"),
         (
             403,
             SECRETS,
