@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from certwright.kube.faults import NamespaceTerminating
 from certwright.resources.order import ChallengeState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from certwright.acme.authorization import Authorization
@@ -116,12 +117,8 @@ def present(flight: Flight, now: float) -> None:
     """
     fresh = flight.in_state(ChallengeState.PLANNED)
     for solver, group in _by_solver(fresh).items():
-        try:
+        with _costing_nothing():
             solver.present([proof.planned for proof in group], _whole(flight, solver))
-        except NamespaceTerminating:
-            raise
-        except Terminal as fault:
-            raise _mendable(fault) from None
         for proof in group:
             proof.state = ChallengeState.PRESENTED
     if fresh:
@@ -151,7 +148,8 @@ def check(flight: Flight, now: float) -> float | None:
         if early > 0:
             next_round.append(early)
             continue
-        verdicts = solver.check([proof.planned for proof in group], _whole(flight, solver))
+        with _costing_nothing():
+            verdicts = solver.check([proof.planned for proof in group], _whole(flight, solver))
         graced = since >= pace.wait.total_seconds() + pace.grace.total_seconds()
         for proof, verdict in zip(group, verdicts, strict=True):
             proof.verdict = dataclasses.replace(verdict, ok=True) if verdict.tolerable and graced else verdict
@@ -177,7 +175,8 @@ def keep(flight: Flight) -> None:
         CertwrightError: What the API server said.
     """
     for solver in _by_solver(flight.in_state(ChallengeState.ACCEPTED)):
-        solver.keep(_whole(flight, solver))
+        with _costing_nothing():
+            solver.keep(_whole(flight, solver))
 
 
 def accept(flight: Flight, client: AcmeClient, executor: Executor) -> None:
@@ -251,8 +250,18 @@ def progress(flight: Flight) -> str:
     return f"{proven} of {total} names proven; the order is {flight.order.status}"
 
 
-def _mendable(fault: CertwrightError) -> CertwrightError:
+@contextmanager
+def _costing_nothing() -> Iterator[None]:
     """What the DNS or the cluster refuses costs the CA nothing: looked at again in minutes, not by the CA's limits."""
+    try:
+        yield
+    except NamespaceTerminating:
+        raise
+    except Terminal as fault:
+        raise _mendable(fault) from None
+
+
+def _mendable(fault: CertwrightError) -> CertwrightError:
     return InvalidSpec(fault.message, reason=fault.reason) if isinstance(fault, Terminal) else fault
 
 

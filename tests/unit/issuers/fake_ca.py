@@ -159,6 +159,7 @@ class FakeSolver:
         self.zone.update(records)
 
     def keep(self, whole: Sequence[Record]) -> None:
+        self._call("keep")
         self.kept += 1
         self.zone.update(whole)
 

@@ -586,3 +586,14 @@ def test_what_the_ca_looks_at_is_looked_after(bench: Bench) -> None:
         bench.advance()
         bench.seconds += 15
     assert bench.solver.kept > 1
+
+
+@pytest.mark.parametrize("call", ["present", "check", "keep"])
+def test_what_the_cluster_refuses_is_a_mistake_and_not_the_cas_refusal(bench: Bench, call: str) -> None:
+    bench.advance()
+    bench.ca.on_order = lambda order: dataclasses.replace(order, status="pending")
+    bench.solver.faults[call] = [Terminal("a policy refused the pod", reason="Refused")]
+    with pytest.raises(InvalidSpec, match="a policy refused the pod"):
+        for _ in range(9):
+            bench.advance()
+            bench.seconds += 15
