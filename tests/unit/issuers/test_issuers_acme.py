@@ -593,7 +593,11 @@ def test_what_the_cluster_refuses_is_a_mistake_and_not_the_cas_refusal(bench: Be
     bench.advance()
     bench.ca.on_order = lambda order: dataclasses.replace(order, status="pending")
     bench.solver.faults[call] = [Terminal("a policy refused the pod", reason="Refused")]
-    with pytest.raises(InvalidSpec, match="a policy refused the pod"):
+
+    def go_on() -> None:
         for _ in range(9):
             bench.advance()
             bench.seconds += 15
+
+    with pytest.raises(InvalidSpec, match="a policy refused the pod"):
+        go_on()
