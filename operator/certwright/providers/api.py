@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,12 +18,14 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal, Throttled
 from certwright.providers.guard import Guard, standing
 from certwright.providers.http import NoReplyError, exchange
+from certwright.providers.pauses import Pauses as _Pauses
 from certwright.providers.telling import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from certwright.providers.credentials import Credential
+    from certwright.providers.login import Login
 
 MAX_REDIRECTS: Final = 3
 MAX_PAGES: Final = 200
@@ -51,6 +52,8 @@ class Endpoint:
         url_field: The config's field that the URL is from; empty where it is the vendor's own. Only such a URL may be
             plain http, and only its failures are blamed on the config.
         ca_bundle: Certificates in PEM that are trusted in place of the system's.
+        login: Makes the headers that differ from request to request: a signature, a token that ends.
+        identity: What else tells one account from another: the role that the credentials assume, say.
     """
 
     vendor: str
@@ -60,11 +63,23 @@ class Endpoint:
     credentials: tuple[Credential, ...] = ()
     url_field: str = ""
     ca_bundle: str = field(default="", repr=False)
+    login: Login | None = field(default=None, repr=False)
+    identity: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where the credentials came from, for messages."""
+        return " and ".join(credential.where for credential in self.credentials) or "the account"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may repeat."""
+        return (*(credential.value for credential in self.credentials), *(self.login.secrets if self.login else ()))
 
     @property
     def account(self) -> str:
         """The same for the same account only; tells nothing of its credentials."""
-        parts = [self.vendor, self.url, *(credential.value for credential in self.credentials)]
+        parts = [self.vendor, self.url, self.identity, *(credential.value for credential in self.credentials)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -157,7 +172,7 @@ class Api:
             method: GET follows redirects within the host; nothing else follows any.
             path: Below the API's URL, with its segments encoded.
             query: Values None are left out.
-            body: Sent as JSON unless None.
+            body: Sent as JSON unless None; octets go as they are, with their Content-Type among the headers.
             headers: In addition to the account's.
             allow: Statuses that the caller judges itself.
 
@@ -172,7 +187,7 @@ class Api:
             raise self._throttled(pause)
         given = {name: value for name, value in (query or {}).items() if value is not None}
         url = f"{self._url}{path}" + (f"?{urlencode(given)}" if given else "")
-        content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
         for _ in range(MAX_REDIRECTS):
             reply = self._exchange(method, url, content, headers or {})
             if reply.ok or reply.status in allow:
@@ -185,31 +200,36 @@ class Api:
             url = target
         raise self.fault(reply)
 
-    def fault(self, reply: Reply) -> CertwrightError:
-        """What a reply that is no success means."""
-        endpoint, status = self.endpoint, reply.status
-        secrets = [credential.value for credential in endpoint.credentials]
-        what = f"{reply.method} {reply.url}: {endpoint.vendor} answers {status}{said(reply.body, secrets)}"
+    def fault(self, reply: Reply, *, meaning: int | None = None) -> CertwrightError:
+        """What a reply that is no success means.
+
+        Args:
+            reply: The reply.
+            meaning: The status that it should have had, from APIs that tell by codes of their own.
+        """
+        endpoint, status = self.endpoint, meaning or reply.status
+        what = f"{reply.method} {reply.url}: {endpoint.vendor} answers {reply.status}"
+        what += said(reply.body, endpoint.secrets)
         pause = _seconds(reply.headers.get("Retry-After"))
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             until = _now() + timedelta(seconds=DEFAULT_PAUSE if pause is None else pause)
-            _pauses.set(endpoint.account, until)
+            _pauses.set(endpoint.account, until, _now())
             return self._throttled(until, what)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
             return Retryable(what, reason=UNAVAILABLE, after=pause)
         if status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.LOCKED}:
             return Retryable(what, reason=CONFLICT, after=pause)
-        advice, reason = self._advice(reply)
+        advice, reason = self._advice(reply, status)
         return Terminal(f"{what}{advice}", reason=reason)
 
-    def _advice(self, reply: Reply) -> tuple[str, str]:
+    def _advice(self, reply: Reply, status: int) -> tuple[str, str]:
         """What a person should do about a refusal, and the reason for the condition."""
-        where = " and ".join(credential.where for credential in self.endpoint.credentials) or "the account"
-        if reply.status == HTTPStatus.UNAUTHORIZED:
+        where = self.endpoint.where
+        if status == HTTPStatus.UNAUTHORIZED:
             return f"; the credentials are wrong or have expired: check {where}", CREDENTIALS_REFUSED
-        if reply.status == HTTPStatus.FORBIDDEN:
+        if status == HTTPStatus.FORBIDDEN:
             return f"; allow the credentials ({where}) {self.endpoint.rights}", NOT_ALLOWED
-        if reply.status in REDIRECTS:
+        if status in REDIRECTS:
             target = urlsplit(_target(reply.url, reply))
             field = f": correct {self.endpoint.url_field}" if self.endpoint.url_field else ""
             return f"; the redirect to {target.scheme}://{target.netloc[:100]} is not followed{field}", REQUEST_REFUSED
@@ -222,9 +242,10 @@ class Api:
     def _exchange(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]) -> Reply:
         endpoint = self.endpoint
         short = url.partition("?")[0][:300]
-        all_headers = {"Accept": "application/json", **endpoint.headers, **headers}
-        if content is not None:
-            all_headers["Content-Type"] = "application/json"
+        kind = {} if content is None else {"Content-Type": "application/json"}
+        all_headers = {"Accept": "application/json", **kind, **endpoint.headers, **headers}
+        if endpoint.login:
+            all_headers |= endpoint.login.headers(method, url, content, all_headers)
         try:
             answer = exchange(
                 method, url, content, headers=all_headers, ca_bundle=endpoint.ca_bundle, guard=self._guard
@@ -235,24 +256,6 @@ class Api:
             blame = f"; check {endpoint.url_field} and the network" if endpoint.url_field else ""
             raise Retryable(f"{method} {short}: {error}{blame}", reason=UNAVAILABLE) from None
         return Reply(method, short, answer.status, answer.headers, answer.body)
-
-
-class _Pauses:
-    """Until when each account asked to be left alone; every provider of the account keeps to it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._until: dict[str, datetime] = {}
-
-    def get(self, account: str) -> datetime | None:
-        with self._lock:
-            return self._until.get(account)
-
-    def set(self, account: str, until: datetime) -> None:
-        with self._lock:
-            now = _now()
-            self._until = {known: end for known, end in self._until.items() if end > now}
-            self._until[account] = until
 
 
 _pauses = _Pauses()

@@ -101,9 +101,8 @@ class Account(ABC):
             have = (
                 f" (it has {', '.join(others[:MAX_NAMED])}{' …' if len(others) > MAX_NAMED else ''})" if others else ""
             )
-            where = " and ".join(credential.where for credential in endpoint.credentials)
             raise Terminal(
-                f"the {endpoint.vendor} account of {where} has no zone {wanted}{have}; create the zone there, or allow "
+                f"the {endpoint.vendor} account of {endpoint.where} has no zone {wanted}{have}; create the zone there, or allow "
                 f"the credentials {endpoint.rights}",
                 reason=ZONE_NOT_IN_ACCOUNT,
             )

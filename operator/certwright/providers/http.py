@@ -95,6 +95,8 @@ def exchange(
 def _proxies(url: str, guard: Guard) -> dict[str, str]:
     """The environment's proxies; what is asked of one must pass the guard as far as its name resolves here."""
     parts = urlsplit(url)
+    if guard.trusted and parts.scheme == "http":
+        return {}  # a cloud's metadata service is beside us; no proxy could reach it, and none may see what it says
     proxies = _environment_proxies(f"{parts.scheme}://{parts.netloc}")
     if parts.scheme in proxies:
         host = parts.hostname or ""

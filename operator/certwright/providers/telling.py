@@ -29,7 +29,7 @@ def said(body: bytes, secrets: Sequence[str] = ()) -> str:
     else:
         words = list(dict.fromkeys(_words(content, telling=False))) or list(_words(content, telling=True))
         text = "; ".join(words)
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "[redacted]")
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     text = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
