@@ -1,6 +1,7 @@
-"""Where the Secrets of an issuer are, and reading one value of them: the border between tenants.
+"""What an issuer may log in by: Secrets and ServiceAccounts of one namespace. The border between tenants.
 
-An Issuer reads Secrets of its own namespace only, a ClusterIssuer those of one namespace that the operator is told.
+An Issuer uses those of its own namespace only, a ClusterIssuer those of one namespace that the operator is told. The
+operator's own credentials belong to its owner, who makes ClusterIssuers; Issuers get them where the owner says so.
 """
 
 from __future__ import annotations
@@ -8,25 +9,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certwright.errors import InvalidSpec
-from certwright.kube import secrets
+from certwright.kube import secrets, tokens
+from certwright.providers.base import Identity
 from certwright.resources.names import CLUSTER_ISSUER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from certwright.kube.client import Kube
     from certwright.resources.issuer import Issuer
 
 
 class Places:
-    """Finds an issuer's Secrets.
+    """Finds what an issuer may log in by.
 
     Args:
         kube: The client.
         cluster_namespace: The namespace of ClusterIssuers' Secrets.
+        issuer_ambient: Whether Issuers may use the operator's own credentials.
+        cluster_issuer_ambient: Whether ClusterIssuers may.
     """
 
-    def __init__(self, kube: Kube, cluster_namespace: str) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        cluster_namespace: str,
+        *,
+        issuer_ambient: bool = False,
+        cluster_issuer_ambient: bool = True,
+    ) -> None:
         self._kube = kube
         self._cluster_namespace = cluster_namespace
+        self._issuer_ambient = issuer_ambient
+        self._cluster_issuer_ambient = cluster_issuer_ambient
 
     def namespace(self, issuer: Issuer) -> str:
         """The only namespace whose Secrets the issuer may use."""
@@ -50,3 +65,23 @@ class Places:
                 reason="SecretNotFound",
             )
         return value
+
+    def identity(self, issuer: Issuer) -> Identity:
+        """What the issuer may log in by beside its Secrets."""
+        return Identity(
+            ambient=lambda: self._check_ambient(issuer), tokens=lambda name, wanted: self._tokens(issuer, name, wanted)
+        )
+
+    def _check_ambient(self, issuer: Issuer) -> None:
+        cluster = issuer.key.kind == CLUSTER_ISSUER
+        if not (self._cluster_issuer_ambient if cluster else self._issuer_ambient):
+            flag = "--cluster-issuer-ambient-credentials" if cluster else "--issuer-ambient-credentials"
+            raise InvalidSpec(
+                f"the operator's own credentials are not for {issuer.key.kind}s; name credentials in the solver, or run "
+                f"the operator with {flag}",
+                reason="AmbientCredentialsRefused",
+            )
+
+    def _tokens(self, issuer: Issuer, name: str, audiences: Sequence[str]) -> Callable[[], str]:
+        namespace = self.namespace(issuer)
+        return lambda: tokens.make(self._kube, namespace, name, audiences)

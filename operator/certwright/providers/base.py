@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, runtime_checkable
+
+from certwright.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from certwright.resources.reading import Fields
@@ -17,6 +19,30 @@ Secrets: TypeAlias = Callable[[str, str], bytes]
 """Reads one entry of a Secret: (the Secret's name, the key) -> its bytes; raises InvalidSpec when it is not there."""
 NamedValue: TypeAlias = tuple[str, str]
 """An absolute name with its final dot, and a TXT value."""
+TokenMaker: TypeAlias = Callable[[], str]
+"""Makes a new token each time; it ends after some minutes."""
+
+
+def _nobody(*_: object) -> NoReturn:
+    raise InvalidSpec("only credentials from a Secret can be used here; name one in the solver")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an issuer may log in by beside its Secrets; both raise InvalidSpec, saying why, where it may not.
+
+    Args:
+        ambient: Called before the operator's own credentials are used: what its environment, its cloud's metadata
+            service or its workload identity give.
+        tokens: Makes tokens of a ServiceAccount in the issuer's namespace: (name, audiences) -> what makes one.
+    """
+
+    ambient: Callable[[], None] = _nobody
+    tokens: Callable[[str, Sequence[str]], TokenMaker] = _nobody
+
+
+NOBODY = Identity()
+"""Secrets only."""
 
 
 class Provider(Protocol):
@@ -93,9 +119,11 @@ class ProviderInfo:
         description: What it works with, in a few words.
         fields: Its config.
         build: Makes a provider of an issuer's config; raises InvalidSpec naming the field that is wrong.
+        build_as: Used in its place by a provider that can log in by more than Secrets.
     """
 
     name: str
     description: str
     fields: tuple[ConfigField, ...]
     build: Callable[[Fields, Secrets], Provider]
+    build_as: Callable[[Fields, Secrets, Identity], Provider] | None = None

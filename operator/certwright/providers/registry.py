@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from certwright.errors import CertwrightError, InvalidSpec, Terminal
-from certwright.providers.base import Provider, ProviderInfo, Secrets
+from certwright.providers.base import NOBODY, Identity, Provider, ProviderInfo, Secrets
 from certwright.providers.credentials import SECRET_REF
 from certwright.resources.reading import Fields
 
@@ -102,12 +102,13 @@ def choose(dns01: Fields) -> tuple[str, Fields]:
     return name, config
 
 
-def build(dns01: Fields, secrets: Secrets) -> tuple[str, Provider]:
+def build(dns01: Fields, secrets: Secrets, identity: Identity = NOBODY) -> tuple[str, Provider]:
     """Make the provider that a solver's config means.
 
     Args:
         dns01: See choose.
         secrets: Reads entries of Secrets, where this issuer may read them.
+        identity: What else this issuer may log in by.
 
     Returns its name and itself. Raises InvalidSpec or Terminal as `choose`, `load` and the plugin do.
     """
@@ -117,6 +118,8 @@ def build(dns01: Fields, secrets: Secrets) -> tuple[str, Provider]:
     except InvalidSpec as error:
         raise InvalidSpec(f"{config.path}: {error.message}") from None
     _refuse_unknown(info, config)
+    if info.build_as:
+        return name, info.build_as(config, secrets, identity)
     return name, info.build(config, secrets)
 
 
