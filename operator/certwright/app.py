@@ -173,7 +173,12 @@ class App:
 
     def _make_reconcilers(self, names: Names, *, pool_size: int) -> tuple[CertificateReconciler, IssuerReconciler]:
         settings, kube, cache = self._settings, self._kube, self.cache
-        places = Places(kube, settings.cluster_resource_namespace)
+        places = Places(
+            kube,
+            settings.cluster_resource_namespace,
+            issuer_ambient=settings.issuer_ambient_credentials,
+            cluster_issuer_ambient=settings.cluster_issuer_ambient_credentials,
+        )
         next_keys = NextKeys(kube, names)
         accounts = Accounts(
             kube,

@@ -21,6 +21,8 @@ class Settings:
         dns_authoritative_port: Port of authoritative name servers; 53 but in tests.
         http01_solver_image: Image of the pods that solve HTTP-01 challenges, with its tag or digest.
         http01_solver_image_pull_policy: `Always`, `IfNotPresent` or `Never`; empty leaves it to the cluster.
+        issuer_ambient_credentials: Whether Issuers may use the operator's own credentials at a DNS provider.
+        cluster_issuer_ambient_credentials: Whether ClusterIssuers may.
         secret_owner_reference: Whether a TLS Secret is deleted with its Certificate.
         leader_elect: Whether several replicas agree on one that works.
         metrics_address: host:port of /metrics; empty for none.
@@ -37,6 +39,8 @@ class Settings:
     dns_authoritative_port: int = 53
     http01_solver_image: str = ""
     http01_solver_image_pull_policy: str = ""
+    issuer_ambient_credentials: bool = False
+    cluster_issuer_ambient_credentials: bool = True
     secret_owner_reference: bool = False
     leader_elect: bool = True
     metrics_address: str = "0.0.0.0:9402"

@@ -76,6 +76,20 @@ def run(
             envvar="CERTWRIGHT_HTTP01_SOLVER_IMAGE_PULL_POLICY", help="Of that image; none means the default."
         ),
     ] = None,
+    issuer_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            envvar="CERTWRIGHT_ISSUER_AMBIENT_CREDENTIALS",
+            help="Let Issuers use the operator's own credentials at DNS providers; default: only ClusterIssuers may.",
+        ),
+    ] = False,
+    cluster_issuer_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            envvar="CERTWRIGHT_CLUSTER_ISSUER_AMBIENT_CREDENTIALS",
+            help="Let ClusterIssuers use the operator's own credentials at DNS providers.",
+        ),
+    ] = True,
     secret_owner_reference: Annotated[
         bool,
         typer.Option(
@@ -119,6 +133,8 @@ def run(
             dns_authoritative_port=dns_authoritative_port,
             http01_solver_image=http01_solver_image,
             http01_solver_image_pull_policy=http01_solver_image_pull_policy or "",
+            issuer_ambient_credentials=issuer_ambient_credentials,
+            cluster_issuer_ambient_credentials=cluster_issuer_ambient_credentials,
             secret_owner_reference=secret_owner_reference,
             leader_elect=leader_elect,
             metrics_address=metrics_address,

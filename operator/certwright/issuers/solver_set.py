@@ -95,7 +95,11 @@ class SolverSets:
         http01.remove(self._kube, namespace, objects)
 
     def _dns01(self, issuer: Issuer, spec: AcmeSpec, solver: SolverSpec) -> tuple[str, Solver]:
-        name, provider = registry.build(solver.config, lambda secret, key: self._places.value(issuer, secret, key))
+        name, provider = registry.build(
+            solver.config,
+            lambda secret, key: self._places.value(issuer, secret, key),
+            self._places.identity(issuer),
+        )
         built = Dns01Solver(
             solver.config,
             zones=self._zones_for(solver.config.texts("nameservers") or spec.nameservers or self._resolvers),
