@@ -53,7 +53,7 @@ $(READY): pyproject.toml
 	"$$chosen" -m venv $(VENV)
 	# Dependency groups came with pip 25.1; Debian 12's is older.
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
 	touch $(READY)
 
 build: venv ## build and fetch the programs that the test cluster runs (6 minutes the first time, then cached)

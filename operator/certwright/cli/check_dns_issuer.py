@@ -13,7 +13,7 @@ from certwright.acme.directory import fetch_directory
 from certwright.acme.servers import directory_url
 from certwright.acme.transport import Transport, utc_now
 from certwright.cli.manifest import Manifest
-from certwright.cli.world import Unseen, World
+from certwright.cli.world import OPERATORS_IDENTITY, Unseen, World
 from certwright.core.solver_choice import choose_solver
 from certwright.dns.finding import Finding, advice, ok, problem
 from certwright.dns.names import canonical
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from certwright.resources.issuer import AcmeSpec, Issuer, SolverSpec
     from certwright.resources.names import ObjectKey
 
-WITHOUT_ZONE_LIST = frozenset({"acme-dns", "acmeDNS", "exec", "httpreq", "lexicon", "rfc2136", "webhook"})
+WITHOUT_ZONE_LIST = frozenset({"acme-dns", "acmeDNS", "azureDNS", "exec", "httpreq", "lexicon", "rfc2136", "webhook"})
 """Providers whose protocol has no way to ask for zones: that they know none says nothing."""
 CA_TIMEOUT = (5.0, 5.0)
 DNS01 = "dns-01"
@@ -120,10 +120,10 @@ class IssuerSide:
         provider_name = ""
         try:
             provider_name, _ = registry.choose(solver.config)
-            provider_name, provider = registry.build(solver.config, self._secret)
+            provider_name, provider = registry.build(solver.config, self._secret, OPERATORS_IDENTITY)
         except Unseen as fault:
             text = f"the credentials of {provider_name} cannot be looked at: {fault.message}"
-            finding = advice("CredentialsUnseen", text, "run this with the right to read the Secret")
+            finding = advice("CredentialsUnseen", text, "run this with the right to read the Secret, where it is one")
         except CertwrightError as fault:
             text = f"the solver's provider {provider_name} cannot be used: {fault.message}"
             finding = problem("BadCredentials", text, "mend the solver, or the Secret that it names")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from certwright.cli.world import Unseen
+from certwright.cli.world import OPERATORS_IDENTITY, Unseen
 from certwright.core.solver_choice import choose_solver
 from certwright.dns.names import canonical, challenge_name
 from certwright.dns.resolvers import Resolvers
@@ -170,7 +170,9 @@ class Prover:
         name, _ = registry.choose(spec.config)
         try:
             provider = registry.build(
-                spec.config, lambda secret, key: self._world.issuer_value(issuer.key, secret, key)
+                spec.config,
+                lambda secret, key: self._world.issuer_value(issuer.key, secret, key),
+                OPERATORS_IDENTITY,
             )[1]
         except Unseen as fault:
             return name, StandIn(), "", f"credentials of {name}: {fault.message}"

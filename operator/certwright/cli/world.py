@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from certwright.errors import CertwrightError, InvalidSpec, Terminal
 from certwright.kube import certificates, issuers, lists, secrets
+from certwright.providers.base import Identity
 from certwright.resources.names import CERTIFICATE, CLUSTER_ISSUER
 
 if TYPE_CHECKING:
@@ -23,6 +24,14 @@ class Unseen(Terminal):
     """Something could not be looked up: that is no fault of the manifest."""
 
     default_reason = "Unseen"
+
+
+def _operators(*_: object) -> NoReturn:
+    raise Unseen("they are the operator's own, or made for it")
+
+
+OPERATORS_IDENTITY = Identity(ambient=_operators, tokens=_operators)
+"""What a solver logs in by beside Secrets: only the operator has it, and whoever runs a command is somebody else."""
 
 
 class World:

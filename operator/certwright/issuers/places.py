@@ -77,8 +77,8 @@ class Places:
         if not (self._cluster_issuer_ambient if cluster else self._issuer_ambient):
             flag = "--cluster-issuer-ambient-credentials" if cluster else "--issuer-ambient-credentials"
             raise InvalidSpec(
-                f"the operator's own credentials are not for {issuer.key.kind}s; name credentials in the solver, or run "
-                f"the operator with {flag}",
+                f"the operator's own credentials are not for {issuer.key.kind}s; name credentials in the solver, or "
+                f"run the operator with {flag}",
                 reason="AmbientCredentialsRefused",
             )
 

@@ -102,8 +102,8 @@ class Account(ABC):
                 f" (it has {', '.join(others[:MAX_NAMED])}{' …' if len(others) > MAX_NAMED else ''})" if others else ""
             )
             raise Terminal(
-                f"the {endpoint.vendor} account of {endpoint.where} has no zone {wanted}{have}; create the zone there, or allow "
-                f"the credentials {endpoint.rights}",
+                f"the {endpoint.vendor} account of {endpoint.where} has no zone {wanted}{have}; create the zone there, "
+                f"or allow the credentials {endpoint.rights}",
                 reason=ZONE_NOT_IN_ACCOUNT,
             )
         return found

@@ -47,6 +47,6 @@ def package_of(extra: str, package: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise Terminal(
-            f"the Python package {package} is not installed ({error}); install certwright[{extra}] where the operator runs",
+            f"the Python package {package} is missing ({error}); install certwright[{extra}] where the operator runs",
             reason="ExtraMissing",
         ) from None

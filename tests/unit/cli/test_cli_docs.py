@@ -115,7 +115,7 @@ def test_every_documented_option_exists_and_every_option_is_documented() -> None
     assert documented - everything == {"--version", "--install-completion"}
     optional = {option for option in everything if option.startswith("--")}
     # The other half of a switch goes without saying.
-    assert optional - documented == {"--no-secret-owner-reference"}
+    assert optional - documented == {"--no-secret-owner-reference", "--no-issuer-ambient-credentials"}
 
 
 def test_every_command_is_documented() -> None:

@@ -60,6 +60,8 @@ class FakeApi:
     """
 
     prefix = ""
+    raw = False
+    """Whether bodies are handed on as they came; else they are JSON."""
     max_ttl = 86400
     min_ttl = 30
 
@@ -174,8 +176,8 @@ class FakeApi:
             def handle_any(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parts = urlsplit(self.path)
-                body = None
-                if content:
+                body: Any = content or None
+                if content and not fake.raw:
                     assert self.headers["Content-Type"] == "application/json"
                     body = json.loads(content)
                 query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
