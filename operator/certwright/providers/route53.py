@@ -18,8 +18,9 @@ from certwright.providers.aws_api import AwsApi, each, error_of, root_of, text
 from certwright.providers.aws_login import Signature
 from certwright.providers.base import NOBODY, ConfigField, ProviderInfo
 from certwright.providers.changes import listed
-from certwright.providers.conditional import Change, ConditionalSets, Record, RRset, batches
+from certwright.providers.conditional import Change, Record, RRset, batches
 from certwright.providers.names import bare
+from certwright.providers.public_zones import PublicZones, joined
 from certwright.providers.route53_login import Chosen, chosen_login
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ RIGHTS: Final = (
     "route53:ListHostedZonesByName, and for this zone route53:ListResourceRecordSets and "
     "route53:ChangeResourceRecordSets with the actions CREATE and DELETE"
 )
+ZONE_FIELD: Final = "hostedZoneID"
 _ZONE_ID: Final = re.compile(r"(?:/hostedzone/)?([A-Z0-9]{1,32})")
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 _CLASH: Final = re.compile(
@@ -50,7 +52,7 @@ _CLASH: Final = re.compile(
 )
 
 
-class Route53(ConditionalSets):
+class Route53(PublicZones):
     """The public zones of one account, or one zone.
 
     Args:
@@ -61,33 +63,14 @@ class Route53(ConditionalSets):
     _api: AwsApi
 
     def __init__(self, api: AwsApi, zone_id: str = "") -> None:
-        super().__init__(api)
-        self._fixed = zone_id
-        self._apex = ""
+        super().__init__(api, zone_id, field=ZONE_FIELD)
         self._all: dict[str, str] | None = None
         self._below: dict[str, dict[str, str]] = {}
 
-    def find_zone(self, name: str) -> str | None:
-        """See providers.base; of the only zone, by the rights that changing it needs anyway."""
-        if not self._fixed:
-            zone = super().find_zone(name)
-            if zone:
-                self._zone_id(zone)
-            return zone
-        if not self._apex:
-            # The zone's own name comes first in the list of its RRsets.
-            page = self._api.xml(f"{API}/hostedzone/{self._fixed}/rrset", {"maxitems": 1})
-            self._apex = next((bare(_name(rrset)) for rrset in each(page, "ResourceRecordSet")), "")
-        return f"{self._apex}." if self._apex and f".{bare(name)}".endswith(f".{self._apex}") else None
-
-    def _zone_id(self, zone: str) -> str:
-        known = self._fixed or super()._zone_id(zone)
-        if " " in known:
-            raise InvalidSpec(
-                f"the account has several public zones {bare(zone)} ({known}); set hostedZoneID to the one that the "
-                "parent zone delegates to"
-            )
-        return known
+    def _apex_of(self, zone_id: str) -> str:
+        # Its own name comes first in the list of its RRsets, which takes no right that changing it does not need.
+        page = self._api.xml(f"{API}/hostedzone/{zone_id}/rrset", {"maxitems": 1})
+        return next(_name(rrset) for rrset in each(page, "ResourceRecordSet"))
 
     def _zone_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         # Most accounts have few zones, which one page tells; of many, only those below the shortest name are asked for.
@@ -112,7 +95,7 @@ class Route53(ConditionalSets):
             if text(page, "IsTruncated") != "true" or not f".{following}".endswith(f".{start}"):
                 break
             query = {"dnsname": following, "hostedzoneid": text(page, "NextHostedZoneId")}
-        return _joined(found)
+        return joined(found)
 
     def _zone_page(self, query: Mapping[str, object]) -> ET.Element:
         return self._api.xml(f"{API}/hostedzonesbyname", {"maxitems": ZONES, **query})
@@ -156,17 +139,8 @@ class Route53(ConditionalSets):
 
 def _zones(page: ET.Element) -> dict[str, str]:
     """The public zones of a page: ids by name."""
-    zones = [zone for zone in each(page, "HostedZone") if text(zone, "Id")]
-    public = [zone for zone in zones if not [True for each_one in each(zone, "PrivateZone") if each_one.text == "true"]]
-    return _joined([(bare(_name(zone)), text(zone, "Id").removeprefix("/hostedzone/")) for zone in public])
-
-
-def _joined(zones: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Ids by name, those of one name joined by a space: which of them is the one cannot be told."""
-    ids: dict[str, list[str]] = {}
-    for name, known in zones:
-        ids.setdefault(name, []).append(known)
-    return {name: " ".join(known) for name, known in ids.items()}
+    zones = [zone for zone in each(page, "HostedZone") if "true" not in [p.text for p in each(zone, "PrivateZone")]]
+    return joined((_name(zone), text(zone, "Id").removeprefix("/hostedzone/")) for zone in zones)
 
 
 def _name(element: ET.Element) -> str:
@@ -188,7 +162,7 @@ def _rrset(element: ET.Element) -> RRset:
     if text(element, "SetIdentifier") or each(element, "AliasTarget"):
         raise Terminal(
             f"the TXT records at {name} have a routing policy or are an alias; delete them, or lead the challenge "
-            "elsewhere by a CNAME",
+            "away by a CNAME",
             reason=REQUEST_REFUSED,
         )
     values = [text(record, "Value") for record in each(element, "ResourceRecord")]
@@ -234,10 +208,10 @@ def endpoint(login: Chosen) -> Endpoint:
 
 def build(config: Fields, secrets: Secrets, identity: Identity = NOBODY) -> Route53:
     """Make the provider; raises InvalidSpec naming the field that is wrong."""
-    zone_id = config.text("hostedZoneID").strip()
+    zone_id = config.text(ZONE_FIELD).strip()
     match = _ZONE_ID.fullmatch(zone_id)
     if zone_id and not match:
-        raise InvalidSpec(f"{config.at('hostedZoneID')}: {zone_id[:60]!r} cannot be the ID of a hosted zone")
+        raise InvalidSpec(f"{config.at(ZONE_FIELD)}: {zone_id[:60]!r} cannot be the ID of a hosted zone")
     return Route53(AwsApi(endpoint(chosen_login(config, secrets, identity))), match[1] if match else "")
 
 
@@ -259,7 +233,7 @@ PROVIDER = ProviderInfo(
             "`sts.amazonaws.com` by default.",
         ),
         ConfigField("region", "Region whose STS is asked; the operator's by default, else `us-east-1`."),
-        ConfigField("hostedZoneID", "The zone to work with; found by name among the public ones by default."),
+        ConfigField(ZONE_FIELD, "The zone to work with; found by name among the public ones by default."),
     ),
     build=build,
     build_as=build,
