@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from certwright.errors import Retryable
 from certwright.providers.api import CONFLICT
@@ -44,7 +44,7 @@ class RRset:
 
     records: tuple[Record, ...] = ()
     ttl: int = 0
-    version: object = None
+    version: Any = None
 
 
 @dataclass(frozen=True, slots=True)
