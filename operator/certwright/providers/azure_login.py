@@ -203,7 +203,7 @@ def _transport(*, proxies: bool = True) -> Any:  # noqa: ANN401 - azure-core's
     from azure.core.exceptions import AzureError  # noqa: PLC0415 - see above
     from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415 - see above
 
-    class Transport(RequestsTransport):  # type: ignore[misc] - it is found by a __getattr__
+    class Transport(RequestsTransport):  # type: ignore[misc]  # found by a __getattr__
         def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the base class's signature
             host = str(request.url).partition("?")[0][:200]
             try:

@@ -219,6 +219,29 @@ def test_no_name_of_a_secret_leaves_the_namespace(kube: Any, name: str) -> None:
     assert kube.reads == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "flags", "flag"),
+    [
+        ("Issuer", {}, "--issuer-ambient-credentials"),
+        ("Issuer", {"issuer_ambient": True}, ""),
+        ("ClusterIssuer", {}, ""),
+        ("ClusterIssuer", {"cluster_issuer_ambient": False}, "--cluster-issuer-ambient-credentials"),
+        ("ClusterIssuer", {"cluster_issuer_ambient": False, "issuer_ambient": True}, "--cluster-issuer-ambient-"),
+        ("Issuer", {"cluster_issuer_ambient": True}, "--issuer-ambient-credentials"),
+    ],
+)
+def test_who_may_use_the_operators_own_credentials(kube: Any, kind: str, flags: dict[str, bool], flag: str) -> None:
+    identity = Places(kube, "certwright", **flags).identity(an_issuer({"selfSigned": {}}, kind=kind))
+    if not flag:
+        identity.ambient()
+        return
+    with pytest.raises(
+        InvalidSpec, match=f"are not for {kind}s; name credentials .* the operator with {flag}"
+    ) as fault:
+        identity.ambient()
+    assert fault.value.reason == "AmbientCredentialsRefused"
+
+
 def test_a_value_that_is_not_there_says_where_it_was_looked_for(kube: Any) -> None:
     places, issuer = Places(kube, "certwright"), an_issuer({"selfSigned": {}})
     with pytest.raises(InvalidSpec, match="no Secret token in namespace shop; create it"):

@@ -7,7 +7,9 @@ import yaml
 
 from certwright.errors import Terminal
 from certwright.providers import page, registry
+from certwright.providers.base import Identity
 from certwright.resources.reading import Fields
+from unit.providers.fake_cloud_dns import service_account_key
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "providers.md").read_text()
@@ -27,13 +29,17 @@ def test_a_provider_that_the_page_lacks() -> None:
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_each_has_an_example_that_works_and_says_what_it_was_run_against(name: str) -> None:
-    (example,) = re.findall(r"^```yaml\n(.*?)^```", SECTIONS[name], re.MULTILINE | re.DOTALL)
-    (solver,) = yaml.safe_load(example).values()
+    examples = re.findall(r"^<!-- part: Issuer .*?\n```yaml\n(.*?)^```", SECTIONS[name], re.MULTILINE | re.DOTALL)
+    values = {"accounts.json": {"example.com": ACCOUNT}, "key.json": service_account_key()}
 
     def secrets(_name: str, key: str) -> bytes:
-        return json.dumps({"example.com": ACCOUNT}).encode() if key == "accounts.json" else b"c2VjcmV0"
+        return json.dumps(values[key]).encode() if key in values else b"c2VjcmV0"
 
-    assert registry.build(Fields(solver, "dns01"), secrets)[0] == name
+    everything = Identity(ambient=lambda: None, tokens=lambda _name, _audiences: lambda: "")
+    assert examples
+    for example in examples:
+        (solver,) = yaml.safe_load(example).values()
+        assert registry.build(Fields(solver, "dns01"), secrets, everything)[0] == name
     assert "Run against" in SECTIONS[name] or "Run for real" in SECTIONS[name]
 
 
@@ -43,4 +49,4 @@ def test_those_with_a_field_of_their_own_are_those_of_the_schema() -> None:
     dns01 = spec["acme"]["properties"]["solvers"]["items"]["properties"]["dns01"]["properties"]
     assert {name for name in OURS if name in dns01} == page.TYPED & set(OURS)
     for name in page.TYPED:
-        assert {field.name for field in OURS[name].fields} == set(dns01[name]["properties"])
+        assert {field.name.partition(".")[0] for field in OURS[name].fields} == set(dns01[name]["properties"])

@@ -1,10 +1,13 @@
+import subprocess
+import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from certwright.errors import InvalidSpec, Terminal
 from certwright.providers import registry
-from certwright.providers.base import ProviderInfo, add_many, remove_many
+from certwright.providers.base import NOBODY, Identity, ProviderInfo, add_many, remove_many
 from certwright.providers.rfc2136 import PROVIDER
 from certwright.resources.reading import Fields
 
@@ -119,6 +122,67 @@ def test_build() -> None:
     name, provider = registry.build(Fields({"rfc2136": {"nameserver": "192.0.2.1"}}, AT), lambda _name, _key: b"")
     assert name == "rfc2136"
     assert provider.find_zone("x.example.com.") is None
+
+
+def test_what_an_issuer_may_log_in_by_is_handed_to_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def build(config: Fields, _secrets: object, identity: Identity = NOBODY) -> Simple:
+        asked.append((config.path, identity))
+        return Simple()
+
+    plain = ProviderInfo("plain", "", (), build)
+    monkeypatch.setattr(registry, "load", {"plain": plain, "more": replace(plain, build_as=build)}.__getitem__)
+    identity = Identity(ambient=lambda: None)
+    for name in ("plain", "more"):
+        registry.build(Fields({name: {}}, AT), lambda _name, _key: b"", identity)
+    assert asked == [(f"{AT}.plain", NOBODY), (f"{AT}.more", identity)]
+
+
+def test_who_may_log_in_by_secrets_only_is_told_so() -> None:
+    for act in (NOBODY.ambient, lambda: NOBODY.tokens("name", [])):
+        with pytest.raises(InvalidSpec, match="only credentials from a Secret can be used here"):
+            act()
+
+
+CLOUDS = {
+    "route53": ("requests_aws4auth", {"accessKeyID": "AKIA", "secretAccessKeySecretRef": {"name": "a", "key": "b"}}),
+    "cloudDNS": ("google", {"project": "p", "serviceAccountSecretRef": {"name": "a", "key": "b"}}),
+    "azureDNS": (
+        "azure",
+        {
+            "subscriptionID": "s",
+            "resourceGroupName": "g",
+            "tenantID": "t",
+            "clientID": "c",
+            "clientSecretSecretRef": {"name": "a", "key": "b"},
+        },
+    ),
+}
+
+
+def test_packages_of_clouds_are_loaded_when_they_are_used() -> None:
+    text = f"""
+import sys
+from certwright.providers import registry
+assert {set(CLOUDS)} <= set(registry.installed())
+print(sorted(name for name in sys.modules if name.partition(".")[0] in {[package for package, _ in CLOUDS.values()]}))
+"""
+    told = subprocess.run([sys.executable, "-c", text], check=True, capture_output=True, text=True).stdout
+    assert told == "[]\n"
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_a_package_of_a_cloud_that_is_missing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    package, config = CLOUDS[name]
+    for module in [package, *(module for module in sys.modules if module.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    extra = name.removesuffix("DNS").replace("cloud", "google")
+    with pytest.raises(
+        Terminal, match=rf"the Python package .* is missing .*; install certwright\[{extra}\]"
+    ) as caught:
+        registry.build(Fields({name: config}, AT), lambda _name, _key: b"x")
+    assert caught.value.reason == "ExtraMissing"
 
 
 def test_every_field_of_ours_is_explained() -> None:
