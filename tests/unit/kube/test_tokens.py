@@ -46,7 +46,7 @@ def test_a_service_account_that_is_not_there(stub: Stub, kube: Kube) -> None:
 
 
 def test_a_right_that_lacks_is_named(stub: Stub, kube: Kube) -> None:
-    text = 'serviceaccounts "solver" is forbidden: User "op" cannot create resource "serviceaccounts/token" in API group'
+    text = 'serviceaccounts "solver" is forbidden: User "op" cannot create resource "serviceaccounts/token"'
     stub.answer = lambda _: Answer(403, {"reason": "Forbidden", "message": text})
     with pytest.raises(Forbidden, match="op may not create serviceaccounts/token in namespace shop; grant it by RBAC"):
         tokens.make(kube, "shop", "solver", [])
