@@ -248,6 +248,27 @@ class TestCredentials:
         data = found(dns, "www.example.com", "--issuer", "le")
         assert "secrets is forbidden" in codes(data, "advice")["CredentialsUnseen"]
 
+    @pytest.mark.parametrize(
+        "solver",
+        [
+            {"route53": {}},
+            {
+                "route53": {
+                    "role": "arn:aws:iam::123456789012:role/dns",
+                    "auth": {"kubernetes": {"serviceAccountRef": {"name": "solver"}}},
+                }
+            },
+            {"cloudDNS": {"project": "p"}},
+            {"azureDNS": {"subscriptionID": "s", "resourceGroupName": "g"}},
+        ],
+    )
+    def test_what_only_the_operator_can_log_in_by(self, api: FakeApi, dns: Run, solver: Body) -> None:
+        issuer(api, {"dns01": solver})
+        data = found(dns, "www.example.com", "--issuer", "le")
+        text = codes(data, "advice")["CredentialsUnseen"]
+        assert f"the credentials of {next(iter(solver))} cannot be looked at: they are the operator's own" in text
+        assert not api.writes
+
     def test_an_unknown_provider(self, api: FakeApi, dns: Run) -> None:
         issuer(api, {"dns01": {"nodns": {}}})
         problems = codes(found(dns, "www.example.com", "--issuer", "le", code=4))
