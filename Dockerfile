@@ -14,8 +14,9 @@ WORKDIR /source
 # The dependencies first, and by themselves, so that a change of the code keeps their layer. kubernetes.aio is the
 # client's second half, which nobody imports; it is as large as all else together.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > requirements.txt \
+RUN python -c "import re, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+extras = project['optional-dependencies']; names = re.findall(r'\w+', extras['all'][0].partition('[')[2]); \
+print(*project['dependencies'], *(want for name in names for want in extras[name]), sep='\n')" > requirements.txt \
     && pip install --no-compile --only-binary=:all: --target=/dependencies --requirement=requirements.txt \
     && rm -rf /dependencies/bin /dependencies/kubernetes/aio \
     && find /dependencies -type d -name tests -prune -exec rm -rf {} +

@@ -34,6 +34,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CERTWRIGHT = "localhost/certwright:dev"
 ARCHIVE = REPOSITORY / "build" / "certwright.tar"
 _PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+_EXTRAS = _PROJECT["optional-dependencies"]
+#: What the project needs, and what the extra `all` names: who runs the image does not install anything.
+_WANTED = [
+    *_PROJECT["dependencies"],
+    *(want for extra in re.findall(r"\w+", _EXTRAS["all"][0].partition("[")[2]) for want in _EXTRAS[extra]),
+]
 CONFIG: dict[str, object] = {
     "Entrypoint": ["certwright"],
     "Env": [
@@ -97,7 +103,7 @@ def _dependencies(python: DebianPython) -> Path:
     found = importlib.metadata.distributions()
     versions = sorted({f"{one.name}=={one.version}" for one in found if one.name != _PROJECT["name"]})
     key = content_key(
-        [python.layer.name, *_PROJECT["dependencies"], *versions, _LEFT_OUT.pattern, _NOT_COMPILED, _RECIPE]
+        [python.layer.name, *_WANTED, *versions, _LEFT_OUT.pattern, _NOT_COMPILED, _RECIPE]
     )
     target = cache_root() / "images" / f"dependencies-{key}.tar.gz"
     with locked("image-dependencies"):
@@ -122,7 +128,7 @@ def _install(python: DebianPython, packages: Path, constraints: Path) -> None:
     ]
     # pip is written in Python alone, so that the image's can run the one of this virtual environment.
     where = {"PYTHONPATH": str(Path(pip.__file__).parents[1])}
-    python.run("-m", "pip", "install", *options, *_PROJECT["dependencies"], env=where)
+    python.run("-m", "pip", "install", *options, *_WANTED, env=where)
     for path, source in contents(everything):
         if not source.is_dir() and not _LEFT_OUT.match(f"{path}/"):
             (packages / path).parent.mkdir(parents=True, exist_ok=True)
