@@ -244,6 +244,7 @@ def test_no_certificate_is_touched_from_install_to_reinstall(env: Environment, r
     )
 
 
+@pytest.mark.parametrize("helm", [4], ids=["helm4"], indirect=True)  # the rights are the same by both
 def test_the_rights_on_one_namespace_suffice_for_every_way_of_http01(
     env: Environment, release: Release, site: Site
 ) -> None:
