@@ -96,6 +96,23 @@ def test_a_mistake_is_refused_with_a_message(helm: Helm, name: str) -> None:
         helm.template(values=values)
 
 
+def test_a_value_taken_away_is_optional_or_missed(helm: Helm) -> None:
+    """By null a user takes a default away; what the templates need is named, and nothing breaks off in one of them."""
+    paths = {value.path for value in chart.values()}
+    sections = {path.rpartition(".")[0] for path in paths if "." in path} | {"http01", "metrics"}
+    optional = set()
+    for path in sorted(paths | sections):
+        try:
+            made = helm.template("--set=serviceMonitor.enabled=true,prometheusRule.enabled=true", f"--set={path}=null")
+        except HelmError as error:
+            assert f"missing property '{path.rpartition('.')[2]}'" in str(error)
+        else:
+            assert made
+            optional.add(path)
+    assert {"image.tag", "commonLabels", "podLabels", "strategy", "resources", "extraEnv"} <= optional
+    assert not optional & {"image", "replicaCount", "apiGroup", "rbac.create"}
+
+
 def test_choices_of_the_schema_are_the_programs_own() -> None:
     schema = json.loads(chart.SCHEMA.read_text())["properties"]
     workers = get_type_hints(run, include_extras=True)["workers"].__metadata__[0]

@@ -55,5 +55,5 @@ knows them, too.
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
-{{- concat $own .Values.extraEnv | toYaml -}}
+{{- concat $own (default list .Values.extraEnv) | toYaml -}}
 {{- end -}}

@@ -24,7 +24,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $_ := set $own "app.kubernetes.io/version" (.Chart.AppVersion | replace "+" "_") -}}
 {{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
-{{- mergeOverwrite (deepCopy .Values.commonLabels) $own | toYaml -}}
+{{- mergeOverwrite (deepCopy (default dict .Values.commonLabels)) $own | toYaml -}}
 {{- end -}}
 
 {{/* The service account of the pods. */}}
