@@ -4,6 +4,8 @@ from typing import Any
 
 THEIRS = "cert-manager.io"
 MONITORED = {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
+#: Saves a second where the objects do not depend on the CRDs, which are long.
+NO_CRDS = {"crds": {"install": False}}
 #: Every value that is not as it is by default, in combinations that make sense.
 SETS: dict[str, dict[str, Any]] = {
     "defaults": {},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helm_values import MONITORED, SETS, THEIRS
+from helm_values import MONITORED, NO_CRDS, SETS, THEIRS
 from typer.main import get_command
 
 from certwright.app import GRACE
@@ -140,7 +140,7 @@ def test_flags_and_variables_are_the_programs_own(helm: Helm, monkeypatch: pytes
     known = {
         name for option in command.params for name in ([option.envvar], option.envvar)[isinstance(option.envvar, list)]
     }
-    made = container(helm.template(values={**SETS["settings"], "namespaces": ["team-a", "team-b"]}))
+    made = container(helm.template(values={**SETS["settings"], "namespaces": ["team-a", "team-b"], **NO_CRDS}))
     variables = {entry["name"]: entry["value"] for entry in made["env"] if entry["name"].startswith("CERTWRIGHT_")}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -173,7 +173,7 @@ def test_a_pod_has_the_time_that_a_stop_takes() -> None:
 
 
 def test_ports_are_the_ones_that_the_program_listens_at(helm: Helm) -> None:
-    objects = helm.template(values=MONITORED)
+    objects = helm.template(values={**MONITORED, **NO_CRDS})
     made = container(objects)
     parameters = inspect.signature(run).parameters
     ports = {port["name"]: port["containerPort"] for port in made["ports"]}
@@ -229,12 +229,12 @@ def rights(objects: list[dict[str, Any]]) -> set[tuple[str, str, str, str]]:
 def test_its_rights_are_those_of_the_operations_page(helm: Helm) -> None:
     page = (REPOSITORY / "docs" / "operations.md").read_text().partition("## Rights")[2]
     (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert rights(helm.template(values={"rbac": {"aggregate": False}})) == rights(read(block))
+    assert rights(helm.template(values={"rbac": {"aggregate": False}, **NO_CRDS})) == rights(read(block))
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_no_rule_has_a_wildcard(helm: Helm, name: str) -> None:
-    objects = helm.template(values=SETS[name])
+    objects = helm.template(values={**SETS[name], **NO_CRDS})
     for body in (*of_kind(objects, "Role"), *of_kind(objects, "ClusterRole")):
         for rule in body["rules"]:
             assert not [word for words in rule.values() for word in words if "*" in word], body

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helm_values import SETS, THEIRS
+from helm_values import NO_CRDS, SETS, THEIRS
 
 from certwright.resources.names import DEFAULT_GROUP
 from cluster import monitoring
@@ -55,7 +55,7 @@ def crds(env: Environment, group: str = DEFAULT_GROUP) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SETS)
 def test_what_it_makes_is_taken(env: Environment, helm: Helm, name: str) -> None:
-    objects = helm.template(values=SETS[name])
+    objects = helm.template(values=SETS[name] if name in {"defaults", "settings"} else {**SETS[name], **NO_CRDS})
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     answer = env.kubectl(
         "apply", "--server-side", "--dry-run=server", "--validate=strict", "-o=name", "-f", "-", input=text
@@ -67,7 +67,7 @@ def test_what_it_makes_is_taken(env: Environment, helm: Helm, name: str) -> None
 def test_its_pods_keep_to_the_restricted_level(env: Environment, helm: Helm, name: str) -> None:
     label = "pod-security.kubernetes.io/enforce=restricted"
     env.kubectl("label", "namespace", "team-a", label, "--overwrite")
-    objects = helm.template(values=SETS[name])
+    objects = helm.template(values={**SETS[name], **NO_CRDS})
     (template,) = [body["spec"]["template"] for body in objects if body["kind"] == "Deployment"]
     account = {"apiVersion": "v1", "kind": "ServiceAccount"}
     account["metadata"] = {"name": template["spec"]["serviceAccountName"], "namespace": "team-a"}  # type: ignore[assignment]
