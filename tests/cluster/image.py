@@ -102,9 +102,7 @@ def _dependencies(python: DebianPython) -> Path:
     """Return the layer with the wheels that the project asks for, in the versions that are installed here."""
     found = importlib.metadata.distributions()
     versions = sorted({f"{one.name}=={one.version}" for one in found if one.name != _PROJECT["name"]})
-    key = content_key(
-        [python.layer.name, *_WANTED, *versions, _LEFT_OUT.pattern, _NOT_COMPILED, _RECIPE]
-    )
+    key = content_key([python.layer.name, *_WANTED, *versions, _LEFT_OUT.pattern, _NOT_COMPILED, _RECIPE])
     target = cache_root() / "images" / f"dependencies-{key}.tar.gz"
     with locked("image-dependencies"):
         if not target.exists():
