@@ -194,6 +194,7 @@ def test_a_renewal_makes_objects_of_its_own(env: Environment, site: Site) -> Non
     (name,) = site.names("again")
     apply(env, certificate(site.namespace, "web", name))
     first = wait_ready(env, site.namespace, "web", 90)
+    until(lambda: events(env, site.namespace, "web"), 10, "the Event, which is the last write of the first")
     site.mark()
     env.kubectl(
         *("patch", "certificate", "web", f"--namespace={site.namespace}", "--subresource=status", "--type=merge"),
