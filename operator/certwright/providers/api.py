@@ -1,6 +1,7 @@
 """Requests to a DNS provider's API, and what its answers mean: faults by class, each naming what a person should do.
 
-Credentials travel in headers only; they are in no message, and an API that repeats one is not quoted with it.
+Credentials travel in headers, or in a form where an API knows nothing better, and never in a URL; they are in no
+message, and an API that repeats one is not quoted with it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ DEFAULT_PAUSE: Final = 60.0
 """Seconds to leave an API alone that says 429 and not for how long."""
 MAX_PAUSE: Final = 86_400.0
 _URL: Final = re.compile(r"[!-~]{1,2000}")
+FORM: Final = "application/x-www-form-urlencoded"
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 CREDENTIALS_REFUSED, NOT_ALLOWED, RATE_LIMITED = "CredentialsRefused", "NotAllowed", "RateLimited"
 UNAVAILABLE, REQUEST_REFUSED, ZONE_NOT_IN_ACCOUNT = "ProviderUnavailable", "RequestRefused", "ZoneNotInAccount"

@@ -37,6 +37,8 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    target: str = ""
+    content: bytes = b""
 
 
 @dataclass
@@ -107,6 +109,13 @@ class FakeApi:
     def unknown(self) -> Answer:
         return Answer(404, {"message": "Not found"})
 
+    def parsed(self, kind: str, content: bytes) -> Any:
+        """A request's body."""
+        if self.raw:
+            return content
+        assert kind == "application/json"
+        return json.loads(content)
+
     # State.
 
     def zone_of(self, name: str) -> str:
@@ -176,13 +185,11 @@ class FakeApi:
             def handle_any(self) -> None:
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parts = urlsplit(self.path)
-                body: Any = content or None
-                if content and not fake.raw:
-                    assert self.headers["Content-Type"] == "application/json"
-                    body = json.loads(content)
+                body = fake.parsed(self.headers["Content-Type"], content) if content else None
                 query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = fake.answer(Request(self.command, parts.path, query, headers, body))
+                request = Request(self.command, parts.path, query, headers, body, self.path, content)
+                answer = fake.answer(request)
                 text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
                 sent = b"" if answer.body is None else text.encode()
                 self.send_response(answer.status)

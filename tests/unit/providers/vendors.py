@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from certwright.errors import InvalidSpec
@@ -16,6 +16,7 @@ from certwright.providers import (
     hetzner,
     ionos,
     linode,
+    ovh,
     scaleway,
     vultr,
 )
@@ -30,6 +31,7 @@ from unit.providers import (
     fake_hetzner,
     fake_ionos,
     fake_linode,
+    fake_ovh,
     fake_scaleway,
     fake_vultr,
 )
@@ -56,20 +58,39 @@ def secrets_of(entries: dict[str, str]) -> Secrets:
 
 @dataclass(frozen=True)
 class Vendor:
+    """One vendor.
+
+    Args:
+        module: Of the provider.
+        kind: The provider's class.
+        fake: The vendor's fake.
+        entries: Of the Secret.
+        config: What the config needs beside the Secret.
+        requests: How many the first two values of a name may cost: at least the zone, and reading and writing each.
+    """
+
     module: ModuleType
     kind: type[Any]
     fake: type[FakeApi]
     entries: dict[str, str]
+    config: dict[str, object] = field(default_factory=dict)
+    requests: int = 5
 
     @property
     def name(self) -> str:
         return str(self.module.PROVIDER.name)
 
+    @property
+    def fields(self) -> Fields:
+        """A config whose credentials are in one Secret."""
+        return Fields({**self.config, "secretRef": {"name": "dns"}}, PATH)
+
     def provider(self, fake: FakeApi) -> Any:
         """A new provider that talks to the fake."""
-        endpoint = self.module.endpoint(Fields({"secretRef": {"name": "dns"}}, PATH), secrets_of(self.entries))
+        endpoint = self.module.endpoint(self.fields, secrets_of(self.entries))
         there = replace(endpoint, url=fake.url, url_field="url")
-        return self.kind(api.Api(there, guard=Guard(allow_loopback=True)))
+        client = getattr(self.module, "CLIENT", api.Api)
+        return self.kind(client(there, guard=Guard(allow_loopback=True)))
 
 
 VENDORS = (
@@ -89,5 +110,12 @@ VENDORS = (
     Vendor(linode, linode.Linode, fake_linode.FakeLinode, {"apiToken": fake_linode.TOKEN}),
     Vendor(vultr, vultr.Vultr, fake_vultr.FakeVultr, {"apiKey": fake_vultr.KEY}),
     Vendor(ionos, ionos.Ionos, fake_ionos.FakeIonos, {"apiKey": fake_ionos.KEY}),
+    Vendor(
+        ovh,
+        ovh.Ovh,
+        fake_ovh.FakeOvh,
+        {"applicationKey": fake_ovh.KEY, "applicationSecret": fake_ovh.SECRET, "consumerKey": fake_ovh.CONSUMER},
+        requests=6,
+    ),
     Vendor(scaleway, scaleway.Scaleway, fake_scaleway.FakeScaleway, {"secretKey": fake_scaleway.KEY}),
 )
