@@ -6,6 +6,7 @@ A credential `x` is named by the field `xSecretRef: {name, key}` of the config; 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,19 @@ def credential(config: Fields, secrets: Secrets, name: str) -> Credential:
     if not text or not text.isascii() or not text.isprintable():
         raise InvalidSpec(f"{where} is not a line of printable ASCII text; put the credential there, as it is")
     return Credential(text, where)
+
+
+def basic_authorization(config: Fields, secrets: Secrets) -> tuple[dict[str, str], Credential]:
+    """The header of HTTP Basic authentication (RFC 7617) of `username` and the credential `password`.
+
+    Raises:
+        InvalidSpec: As `credential`, and where there is no user's name.
+    """
+    user = config.text("username")
+    if not user or ":" in user or not user.isprintable():
+        raise InvalidSpec(f"{config.at('username')}: must be a user's name without a colon, to go with the password")
+    password = credential(config, secrets, "password")
+    return {"Authorization": "Basic " + b64encode(f"{user}:{password.value}".encode()).decode()}, password
 
 
 def content_of(config: Fields, secrets: Secrets, name: str) -> tuple[bytes, str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from certwright.errors import InvalidSpec
 from certwright.providers.api import Api, Endpoint
 from certwright.providers.base import ConfigField, ProviderInfo
-from certwright.providers.credentials import SECRET_REF, Credential, credential, has_credential
+from certwright.providers.credentials import SECRET_REF, Credential, basic_authorization, has_credential
 
 if TYPE_CHECKING:
     from certwright.providers.base import Secrets
@@ -40,16 +38,10 @@ class HttpReq:
 
 def endpoint(config: Fields, secrets: Secrets) -> Endpoint:
     """The server, with or without credentials."""
-    user = config.text("username")
     headers: dict[str, str] = {}
     used: tuple[Credential, ...] = ()
-    if user or has_credential(config, "password") or SECRET_REF in config:
-        if not user or ":" in user or not user.isprintable():
-            raise InvalidSpec(
-                f"{config.at('username')}: must be a user's name without a colon, to go with the password"
-            )
-        password = credential(config, secrets, "password")
-        headers = {"Authorization": "Basic " + b64encode(f"{user}:{password.value}".encode()).decode()}
+    if "username" in config or has_credential(config, "password") or SECRET_REF in config:
+        headers, password = basic_authorization(config, secrets)
         used = (password,)
     return Endpoint(
         "the httpreq server",

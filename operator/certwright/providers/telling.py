@@ -10,7 +10,18 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 200
 """Characters of an API's own words."""
-_TELLING: Final = ("message", "error", "errors", "detail", "details", "reason", "description", "error_chain", "cause")
+_TELLING: Final = (
+    "message",
+    "error",
+    "errors",
+    "detail",
+    "details",
+    "reason",
+    "description",
+    "error_chain",
+    "cause",
+    "text",
+)
 """Members that vendors put their words into, at whatever depth."""
 
 

@@ -124,8 +124,9 @@ def test_no_secret_in_texts(vendor: Vendor, fake: FakeApi, caplog: pytest.LogCap
 
 def test_the_real_api_is_the_default(vendor: Vendor) -> None:
     provider = vendor.module.build(vendor.fields, secrets_of(vendor.entries))
-    assert provider._api.endpoint.url == vendor.module.URL
-    assert vendor.module.URL.startswith("https://")
+    url = vendor.url or vendor.module.URL
+    assert provider._api.endpoint.url == url
+    assert url.startswith("https://")
 
 
 def test_credentials_by_field(vendor: Vendor) -> None:

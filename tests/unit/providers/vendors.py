@@ -14,6 +14,7 @@ from certwright.providers import (
     gandi,
     godaddy,
     hetzner,
+    infoblox,
     ionos,
     linode,
     ovh,
@@ -29,6 +30,7 @@ from unit.providers import (
     fake_gandi,
     fake_godaddy,
     fake_hetzner,
+    fake_infoblox,
     fake_ionos,
     fake_linode,
     fake_ovh,
@@ -37,6 +39,7 @@ from unit.providers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from certwright.providers.base import Secrets
@@ -62,18 +65,20 @@ class Vendor:
 
     Args:
         module: Of the provider.
-        kind: The provider's class.
+        kind: Makes the provider of its API.
         fake: The vendor's fake.
         entries: Of the Secret.
         config: What the config needs beside the Secret.
+        url: Where the API is by default; the module's own where it has one.
         requests: How many the first two values of a name may cost: at least the zone, and reading and writing each.
     """
 
     module: ModuleType
-    kind: type[Any]
+    kind: Callable[[Any], Any]
     fake: type[FakeApi]
     entries: dict[str, str]
     config: dict[str, object] = field(default_factory=dict)
+    url: str = ""
     requests: int = 5
 
     @property
@@ -106,6 +111,14 @@ VENDORS = (
         godaddy.GoDaddy,
         fake_godaddy.FakeGoDaddy,
         {"apiKey": fake_godaddy.KEY, "apiSecret": fake_godaddy.SECRET},
+    ),
+    Vendor(
+        infoblox,
+        lambda made: infoblox.Infoblox(made, fake_infoblox.VIEW),
+        fake_infoblox.FakeInfoblox,
+        {"password": fake_infoblox.PASSWORD},
+        config={"host": "https://gm.example.com", "username": fake_infoblox.USER, "view": fake_infoblox.VIEW},
+        url="https://gm.example.com/wapi/v2.11",
     ),
     Vendor(linode, linode.Linode, fake_linode.FakeLinode, {"apiToken": fake_linode.TOKEN}),
     Vendor(vultr, vultr.Vultr, fake_vultr.FakeVultr, {"apiKey": fake_vultr.KEY}),
