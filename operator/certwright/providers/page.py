@@ -18,7 +18,9 @@ from certwright.providers.credentials import SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TYPED: Final = frozenset({"acmeDNS", "azureDNS", "cloudDNS", "cloudflare", "digitalocean", "rfc2136", "route53"})
+TYPED: Final = frozenset(
+    {"acmeDNS", "akamai", "azureDNS", "cloudDNS", "cloudflare", "digitalocean", "rfc2136", "route53"}
+)
 """Providers with a field of their own in the schema of `dns01`, spelled as in cert-manager."""
 _PART: Final = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 

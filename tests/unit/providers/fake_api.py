@@ -226,10 +226,24 @@ def zone_file_value(text: str) -> str | None:
     if not re.fullmatch(r'"(?:[^"\\]|\\.)*"(?: "(?:[^"\\]|\\.)*")*', text):
         return None
     strings = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
-    if any(len(string) > 255 for string in strings):
+    octets = [re.sub(rb"\\(\d{3})|\\(.)", _unescaped, string.encode(), flags=re.DOTALL) for string in strings]
+    if any(len(string) > 255 for string in octets):
         return None
-    return re.sub(r"\\(.)", r"\1", "".join(strings))
+    return b"".join(octets).decode(errors="replace")
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1])]) if match[1] else match[2]
 
 
 def zone_file(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A value as a name server writes it into a zone file."""
+    octets = value.encode()
+    strings = [octets[start : start + 255] for start in range(0, max(len(octets), 1), 255)]
+    return " ".join('"' + "".join(map(_escaped, string)) + '"' for string in strings)
+
+
+def _escaped(octet: int) -> str:
+    if octet in b'"\\':
+        return "\\" + chr(octet)
+    return chr(octet) if 32 <= octet < 127 else f"\\{octet:03}"

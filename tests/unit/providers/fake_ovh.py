@@ -1,12 +1,21 @@
 """OVHcloud's API as its documentation has it: signatures by its own clock, ids without data, a refresh to be served."""
 
 import hashlib
-import json
 import time
 from typing import Any
 from urllib.parse import parse_qs
 
-from unit.providers.fake_api import Answer, FakeApi, Record, Request, Route, absolute, relative, zone_file_value
+from unit.providers.fake_api import (
+    Answer,
+    FakeApi,
+    Record,
+    Request,
+    Route,
+    absolute,
+    relative,
+    zone_file,
+    zone_file_value,
+)
 
 KEY, SECRET, CONSUMER = "ovh-key-0123456789", "ovh-secret-0123456789", "ovh-consumer-0123456789"
 CLIENT, CLIENT_SECRET = "EU.0123456789", "ovh-client-secret-0123456789"
@@ -139,7 +148,7 @@ class FakeOvh(FakeApi):
                     "zone": zone,
                     "fieldType": each.type,
                     "subDomain": relative(each.name, zone, apex=""),
-                    "target": json.dumps(each.value, ensure_ascii=False),
+                    "target": zone_file(each.value),
                     "ttl": each.ttl,
                 }
                 return Answer(200, content)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from certwright.errors import InvalidSpec
 from certwright.providers import (
+    akamai,
     api,
     cloudflare,
     desec,
@@ -24,6 +25,7 @@ from certwright.providers import (
 from certwright.providers.guard import Guard
 from certwright.resources.reading import Fields
 from unit.providers import (
+    fake_akamai,
     fake_cloudflare,
     fake_desec,
     fake_digitalocean,
@@ -119,6 +121,18 @@ VENDORS = (
         {"password": fake_infoblox.PASSWORD},
         config={"host": "https://gm.example.com", "username": fake_infoblox.USER, "view": fake_infoblox.VIEW},
         url="https://gm.example.com/wapi/v2.11",
+    ),
+    Vendor(
+        akamai,
+        akamai.Akamai,
+        fake_akamai.FakeAkamai,
+        {
+            "clientToken": fake_akamai.CLIENT_TOKEN,
+            "clientSecret": fake_akamai.CLIENT_SECRET,
+            "accessToken": fake_akamai.ACCESS_TOKEN,
+        },
+        config={"serviceConsumerDomain": "akab-0123456789.luna.akamaiapis.net"},
+        url="https://akab-0123456789.luna.akamaiapis.net/config-dns/v2",
     ),
     Vendor(linode, linode.Linode, fake_linode.FakeLinode, {"apiToken": fake_linode.TOKEN}),
     Vendor(vultr, vultr.Vultr, fake_vultr.FakeVultr, {"apiKey": fake_vultr.KEY}),
