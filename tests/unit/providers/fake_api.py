@@ -126,6 +126,11 @@ class FakeApi:
         with self._lock:
             return [each.value for each in self.zones[self.zone_of(bare)] if (each.name, each.type) == (bare, "TXT")]
 
+    def foreign(self) -> list[object]:
+        """All that no provider may change."""
+        kept = [(zone, each) for zone, records in self.zones.items() for each in records if each.type != "TXT"]
+        return [(zone, each.id, each.name, each.type, each.value, each.ttl) for zone, each in kept]
+
     def put(self, name: str, value: str, ttl: int = 3600) -> Record:
         bare = name.rstrip(".")
         with self._lock:

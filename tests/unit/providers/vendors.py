@@ -18,6 +18,7 @@ from certwright.providers import (
     infoblox,
     ionos,
     linode,
+    namecheap,
     ovh,
     scaleway,
     vultr,
@@ -35,6 +36,7 @@ from unit.providers import (
     fake_infoblox,
     fake_ionos,
     fake_linode,
+    fake_namecheap,
     fake_ovh,
     fake_scaleway,
     fake_vultr,
@@ -73,6 +75,7 @@ class Vendor:
         config: What the config needs beside the Secret.
         url: Where the API is by default; the module's own where it has one.
         requests: How many the first two values of a name may cost: at least the zone, and reading and writing each.
+        subzone: A zone below example.com; None where the vendor has registered domains only.
     """
 
     module: ModuleType
@@ -82,6 +85,7 @@ class Vendor:
     config: dict[str, object] = field(default_factory=dict)
     url: str = ""
     requests: int = 5
+    subzone: str | None = "sub.example.com."
 
     @property
     def name(self) -> str:
@@ -137,6 +141,14 @@ VENDORS = (
     Vendor(linode, linode.Linode, fake_linode.FakeLinode, {"apiToken": fake_linode.TOKEN}),
     Vendor(vultr, vultr.Vultr, fake_vultr.FakeVultr, {"apiKey": fake_vultr.KEY}),
     Vendor(ionos, ionos.Ionos, fake_ionos.FakeIonos, {"apiKey": fake_ionos.KEY}),
+    Vendor(
+        namecheap,
+        namecheap.Namecheap,
+        fake_namecheap.FakeNamecheap,
+        {"apiKey": fake_namecheap.KEY},
+        config={"apiUser": fake_namecheap.USER, "clientIP": fake_namecheap.ADDRESS},
+        subzone=None,
+    ),
     Vendor(
         ovh,
         ovh.Ovh,
