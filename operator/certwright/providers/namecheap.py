@@ -7,6 +7,7 @@ it was, and read once more afterwards. What cannot be written back as it was, is
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -125,9 +126,14 @@ def _split(domain: str) -> dict[str, str]:
 def endpoint(config: Fields, secrets: Secrets) -> Client:
     """The account."""
     user, address = config.text("apiUser"), config.text("clientIP")
-    for field, text in (("apiUser", user), ("clientIP", address)):
-        if not text or not text.isascii() or not text.isprintable():
-            raise InvalidSpec(f"{config.at(field)}: must be given; see docs/providers.md")
+    if not user:
+        raise InvalidSpec(f"{config.at('apiUser')}: must be the account's user name")
+    try:
+        address = str(ipaddress.IPv4Address(address))
+    except ValueError:
+        raise InvalidSpec(
+            f"{config.at('clientIP')}: must be the IPv4 address that the operator's requests come from"
+        ) from None
     return Client(
         "Namecheap",
         SANDBOX if config.flag("sandbox") else URL,

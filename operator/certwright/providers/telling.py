@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 200
 """Characters of an API's own words."""
+MASK: Final = "[redacted]"
+_CREDENTIAL: Final = re.compile(
+    r"""((?:authorization|cookie|passw\w*|secret|token|credential|[\w-]*key)["']?\s*[:=]\s*["']?"""
+    r"""(?:(?:basic|bearer)\s+)?|://[^\s/:@]*:|\b(?:basic|bearer)\s+)[^\s"',;@]+""",
+    re.IGNORECASE,
+)
 _TELLING: Final = (
     "message",
     "error",
@@ -40,8 +47,23 @@ def said(body: bytes, secrets: Sequence[str] = ()) -> str:
     else:
         words = list(dict.fromkeys(_words(content, telling=False))) or list(_words(content, telling=True))
         text = "; ".join(words)
+    return _short(text, secrets)
+
+
+def last_words(output: bytes, secrets: Sequence[str] = ()) -> str:
+    """The last line of a program's output, with a colon before it; empty when there is none.
+
+    Args:
+        output: What it wrote.
+        secrets: What must not be repeated; what looks like a credential of another kind is left out as well.
+    """
+    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
+    return _short(_CREDENTIAL.sub(rf"\1{MASK}", lines[-1]) if lines else "", secrets)
+
+
+def _short(text: str, secrets: Sequence[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "[redacted]")
+        text = text.replace(secret, MASK)
     text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     text = text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
     return f": {text}" if text else ""

@@ -252,7 +252,11 @@ def test_too_many_requests_have_a_status_of_their_own(fake: FakeNamecheap) -> No
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [({"apiUser": ""}, r"config\.apiUser: must be given"), ({"clientIP": None}, r"config\.clientIP: must be given")],
+    [
+        ({"apiUser": ""}, r"config\.apiUser: must be the account's"),
+        ({"clientIP": None}, r"config\.clientIP: must be the IPv4 address"),
+        ({"clientIP": "2001:db8::1"}, r"config\.clientIP: must be the IPv4 address"),
+    ],
 )
 def test_a_bad_config(config: dict[str, object], words: str) -> None:
     with pytest.raises(InvalidSpec, match=words):

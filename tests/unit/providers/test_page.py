@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from certwright.errors import Terminal
-from certwright.providers import page, registry
+from certwright.providers import exec_program, page, registry
 from certwright.providers.base import Identity
 from certwright.resources.reading import Fields
 from unit.providers.fake_cloud_dns import service_account_key
@@ -28,13 +28,16 @@ def test_a_provider_that_the_page_lacks() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_each_has_an_example_that_works_and_says_what_it_was_run_against(name: str) -> None:
+def test_each_has_an_example_that_works_and_says_what_it_was_run_against(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     examples = re.findall(r"^<!-- part: Issuer .*?\n```yaml\n(.*?)^```", SECTIONS[name], re.MULTILINE | re.DOTALL)
     values = {"accounts.json": {"example.com": ACCOUNT}, "key.json": service_account_key()}
 
     def secrets(_name: str, key: str) -> bytes:
         return json.dumps(values[key]).encode() if key in values else b"c2VjcmV0"
 
+    monkeypatch.setattr(exec_program._allowed, "programs", {"/opt/dns/hook"})
     everything = Identity(ambient=lambda: None, tokens=lambda _name, _audiences: lambda: "")
     assert examples
     for example in examples:
