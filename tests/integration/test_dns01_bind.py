@@ -11,12 +11,14 @@ from certwright.dns.transport import Limits
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec, Retryable, Terminal
 from certwright.providers import registry
+from certwright.providers.base import Provider
 from certwright.providers.conformance import Check, Subject, checks
 from certwright.resources.order import Record
 from certwright.resources.reading import Fields
 from certwright.solvers.dns01 import Dns01Solver, txt_value
 from cluster.bind import Bind
 from cluster.zones import DEFAULT_ZONES, Zone
+from unit.providers import other_process
 from unit.solvers.planning import plan, plan_all
 
 pytestmark = pytest.mark.cluster
@@ -69,11 +71,27 @@ def solver(bind: Bind, secret: bytes | None = None, **changes: object) -> Dns01S
 @pytest.mark.parametrize("check", checks(), ids=lambda check: check.name)
 @pytest.mark.parametrize("protocol", ["UDP", "TCP"])
 def test_conformance(bind: Bind, check: Check, protocol: str) -> None:
-    def make() -> object:
-        config = fields(bind, protocol=protocol)
-        return registry.build(config, lambda _name, _key: bind.tsig_secret.encode())[1]
+    config, wrong = fields(bind, protocol=protocol), base64.b64encode(b"an old secret").decode()
 
-    check.run(Subject(make=make, read_txt=bind.txt, zone="example.test."))  # type: ignore[arg-type]
+    def make(secret: str) -> Provider:
+        return registry.build(config, lambda _name, _key: secret.encode())[1]
+
+    def stranger(name: str, value: str) -> None:
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        bind.update("example.test", add=[(name, escaped)])
+
+    check.run(
+        Subject(
+            make=lambda: make(bind.tsig_secret),
+            read_txt=bind.txt,
+            zone="example.test.",
+            subzone="sub.example.test.",
+            expired=lambda: make(wrong),
+            credentials=(bind.tsig_secret, wrong),
+            stranger=stranger,
+            elsewhere=other_process.of_config(dict(config.body), bind.tsig_secret),
+        )
+    )
 
 
 def test_apex_and_wildcard_at_once(bind: Bind) -> None:

@@ -22,6 +22,7 @@ from certwright.resources.reading import Fields
 from cluster import packages
 from cluster.ports import free_port
 from cluster.process import Child
+from unit.providers import other_process
 
 pytestmark = pytest.mark.cluster
 
@@ -84,9 +85,11 @@ class Server:
     def api(self) -> Api:
         return self.provider()._api
 
+    def config(self) -> dict[str, object]:
+        return {"name": "powerdns", "config": {"host": self.url}, "secretRef": {"name": "pdns"}}
+
     def provider(self, key: str = KEY) -> PowerDNS:
-        config = {"name": "powerdns", "config": {"host": self.url}, "secretRef": {"name": "pdns"}}
-        _, provider = registry.build(Fields({"provider": config}, AT), lambda _name, _key: key.encode())
+        _, provider = registry.build(Fields({"provider": self.config()}, AT), lambda _name, _key: key.encode())
         assert isinstance(provider, PowerDNS)
         return provider
 
@@ -126,6 +129,7 @@ def test_conformance(server: Server, check: Check) -> None:
             expired=lambda: server.provider("an-old-key-0123"),
             credentials=(KEY, "an-old-key-0123"),
             stranger=server.put,
+            elsewhere=other_process.of_config({"provider": server.config()}, KEY),
         )
     )
 

@@ -13,6 +13,7 @@ from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.providers import exec_program, process
 from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.resources.reading import Fields
+from unit.providers import other_process
 from unit.providers.vendors import PATH, secrets_of
 
 ZONE, NAME = "example.com.", "_acme-challenge.www.example.com."
@@ -100,6 +101,9 @@ def test_conformance(check: Check, program: Callable[[str], str], tmp_path: Path
             expired=lambda: build(path, "an-old-credential"),
             credentials=(CREDENTIAL, "an-old-credential"),
             stranger=stranger,
+            elsewhere=other_process.of_config(
+                {"provider": {"name": "exec", "config": {"program": path}, "secretRef": {"name": "dns"}}}, CREDENTIAL
+            ),
         )
     )
 

@@ -11,10 +11,13 @@ from certwright.providers.api import Api
 from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.providers.guard import Guard
 from certwright.resources.reading import Fields
+from unit.providers import other_process
 from unit.providers.fake_api import Answer, FakeApi, Request, Route
 from unit.providers.vendors import PATH, secrets_of
 
 USER, PASSWORD = "lego", "httpreq-password-0123"
+CONFIG: dict[str, object] = {"username": USER}
+PROVIDER: dict[str, object] = {"name": "httpreq", "secretRef": {"name": "dns"}}
 
 
 class HttpReqServer(FakeApi):
@@ -56,7 +59,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpReqServer]:
 
 
 def provider(url: str, **changes: object) -> httpreq.HttpReq:
-    config = {"endpoint": url, "username": USER, "secretRef": {"name": "dns"}} | changes
+    config = {"endpoint": url, **CONFIG, "secretRef": {"name": "dns"}} | changes
     endpoint = httpreq.endpoint(Fields(config, PATH), secrets_of({"password": PASSWORD}))
     return httpreq.HttpReq(Api(endpoint, guard=Guard(allow_loopback=True)))
 
@@ -73,6 +76,9 @@ def test_conformance(server: HttpReqServer, check: Check) -> None:
             expired=lambda: provider(server.url, username="gone"),
             credentials=(PASSWORD,),
             stranger=server.put,
+            elsewhere=other_process.of_config(
+                {"provider": PROVIDER | {"config": CONFIG | {"endpoint": server.url}}}, PASSWORD
+            ),
         )
     )
 

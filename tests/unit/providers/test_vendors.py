@@ -11,6 +11,7 @@ from certwright.providers import api
 from certwright.providers.base import add_many
 from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.resources.reading import Fields
+from unit.providers import other_process
 from unit.providers.fake_api import Answer, FakeApi
 from unit.providers.vendors import PATH, VENDORS, Vendor, secrets_of
 
@@ -56,6 +57,7 @@ def test_conformance(vendor: Vendor, fake: FakeApi, check: Check, monkeypatch: p
             expired=expired,  # type: ignore[arg-type]
             credentials=tuple(vendor.entries.values()),
             stranger=fake.put,
+            elsewhere=other_process.of_vendor(vendor.name, fake.url),
         )
     )
     assert fake.foreign() == before

@@ -96,10 +96,11 @@ class Vendor:
         """A config whose credentials are in one Secret."""
         return Fields({**self.config, "secretRef": {"name": "dns"}}, PATH)
 
-    def provider(self, fake: FakeApi) -> Any:
-        """A new provider that talks to the fake."""
+    def provider(self, fake: FakeApi | str) -> Any:
+        """A new provider that talks to the fake, or to the one at a URL."""
+        url = fake if isinstance(fake, str) else fake.url
         endpoint = self.module.endpoint(self.fields, secrets_of(self.entries))
-        there = replace(endpoint, url=fake.url, url_field="url")
+        there = replace(endpoint, url=url, url_field="url")
         client = getattr(self.module, "CLIENT", api.Api)
         return self.kind(client(there, guard=Guard(allow_loopback=True)))
 
