@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from certwright import __version__
-from certwright.cli import check, check_dns, renew, run, status
+from certwright.cli import check, check_dns, providers, renew, run, status
 from certwright.cli.exits import Commands
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=renew.EPILOG)(renew.renew)
 app.command(epilog=check.EPILOG)(check.check)
 app.command("check dns", epilog=check_dns.EPILOG)(check_dns.check_dns)
+app.command(epilog=providers.EPILOG)(providers.providers)
 app.command(epilog=run.EPILOG)(run.run)
 
 

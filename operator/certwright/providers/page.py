@@ -1,4 +1,6 @@
-"""Writes the tables of docs/providers.md from what the plugins say of themselves, so that the page is never behind.
+"""What plugins say of themselves, for people: the tables of docs/providers.md, and what `certwright providers` shows.
+
+The page is made by
 
 python -m certwright.providers.page docs/providers.md
 """
@@ -18,6 +20,8 @@ from certwright.providers.credentials import SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from certwright.providers.base import ConfigField
+
 TYPED: Final = frozenset(
     {"acmeDNS", "akamai", "azureDNS", "cloudDNS", "cloudflare", "digitalocean", "rfc2136", "route53"}
 )
@@ -30,11 +34,21 @@ def known() -> dict[str, ProviderInfo]:
     return {name: info for name, info in registry.installed().items() if isinstance(info, ProviderInfo)}
 
 
+def place(name: str) -> str:
+    """Where in a solver a provider is chosen."""
+    return f"dns01.{name}" if name in TYPED else f"dns01.provider, name {name}"
+
+
+def entry(field: ConfigField) -> str:
+    """The entry of the Secret in `provider.secretRef` that stands for a field; empty where it is no credential."""
+    return field.name.removesuffix(SUFFIX) if field.secret else ""
+
+
 def overview(infos: Mapping[str, ProviderInfo]) -> str:
     """A table of all providers."""
     rows = ["| provider | works with | in the solver |", "|---|---|---|"]
     for name, info in sorted(infos.items(), key=lambda item: item[0].lower()):
-        where = f"`dns01.{name}`" if name in TYPED else f"`dns01.provider`, name `{name}`"
+        where = re.sub(r"dns01\.\w+|(?<=name ).*", r"`\g<0>`", place(name))
         rows.append(f"| [{name}](#{name.lower()}) | {info.description} | {where} |")
     return "\n".join(rows)
 
@@ -43,8 +57,8 @@ def fields(info: ProviderInfo) -> str:
     """A table of one provider's fields."""
     rows = ["| field | needed | meaning | entry with `secretRef` |", "|---|---|---|---|"]
     for field in info.fields:
-        entry = f"`{field.name.removesuffix(SUFFIX)}`" if field.secret else ""
-        rows.append(f"| `{field.name}` | {'yes' if field.required else ''} | {field.help} | {entry} |")
+        named = f"`{entry(field)}`" if field.secret else ""
+        rows.append(f"| `{field.name}` | {'yes' if field.required else ''} | {field.help} | {named} |")
     return "\n".join(rows)
 
 

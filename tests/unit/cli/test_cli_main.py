@@ -13,7 +13,7 @@ from certwright.cli import cluster
 from certwright.cli.times import relative
 from certwright.errors import Terminal
 
-COMMANDS = ("status", "renew", "check", "run", "version")
+COMMANDS = ("status", "renew", "check", "providers", "run", "version")
 HEAVY = ("kopf", "kubernetes", "cryptography", "dns", "requests", "structlog", "yaml")
 
 
