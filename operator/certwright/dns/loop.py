@@ -128,6 +128,9 @@ class Loop:
                 self._advance(talk, [talk.replies[index] for index in range(talk.expected)])
 
     def _ask(self, flight: _Flight) -> None:
+        if flight.query.endpoint.refused:
+            self._finish(flight, Fault.REFUSED)
+            return
         flight.sent = pack(flight.query)
         if flight.query.endpoint.scheme is not Scheme.PLAIN:
             self._ask_by_tls(flight)

@@ -128,7 +128,7 @@ def checking(record: Record, zones: Zones, propagation: Propagation) -> Conversa
         asked += [
             (f"resolver {server}", endpoint, True)
             for server in zones.resolvers.servers
-            for endpoint in server.endpoints()
+            for endpoint in server.endpoints(zones.resolvers.refuse)
         ]
     if not asked:
         raise Retryable("no DNS resolver is usable: none has an address", reason=UNAVAILABLE)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from certwright.dns.transport import Conversation, Limits, hold
@@ -34,6 +35,9 @@ _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 RESOLV_CONF = Path("/etc/resolv.conf")
 UNAVAILABLE = "DNSUnavailable"
 """Reason of a fault where no DNS server gave a usable answer."""
+ADDRESS_REFUSED = "AddressRefused"
+Refuse: TypeAlias = Callable[[str], str | None]
+"""What is wrong with an address that nothing may be sent to; None of any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,30 @@ class Server:
         whole = f"/{path}" if path else DEFAULT_PATH
         return cls(parts.hostname or "", port or PORTS[kind], kind, whole if kind is Scheme.HTTPS else "")
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self, refuse: Refuse | None = None) -> tuple[Endpoint, ...]:
         """Its addresses, by the system where it is a name; none when it does not resolve."""
-        try:
+        refuse = refuse or (lambda _: None)
+        if self.is_address:
             addresses = [str(ipaddress.ip_address(self.host))]
-        except ValueError:
+        else:
             try:
                 found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
             except OSError:
                 return ()
             addresses = [str(address[0]) for *_, address in found]
         host = "" if self.scheme is Scheme.PLAIN else self.host
-        return tuple(Endpoint(address, self.port, self.scheme, host, self.path) for address in addresses)
+        return tuple(
+            Endpoint(address, self.port, self.scheme, host, self.path, refuse(address) or "") for address in addresses
+        )
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an address and not a name."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
 
     def __str__(self) -> str:
         """As a setting spells it."""
@@ -102,16 +118,25 @@ class Resolvers:
     Args:
         servers: Whom to ask; the one that answered last is asked first the next time.
         limits: Time-outs of everything that is asked through these resolvers and after them.
+        refuse: Where nothing may be sent, for servers that somebody else than the operator's owner chose.
     """
 
-    def __init__(self, servers: Sequence[Server], *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, servers: Sequence[Server], *, limits: Limits | None = None, refuse: Refuse | None = None
+    ) -> None:
         self.servers = tuple(servers)
+        self.refuse = refuse
         self.limits = limits or Limits()
         self._preferred = 0
 
     @classmethod
     def of(
-        cls, texts: Sequence[str] = (), *, field: str = "dns-resolvers", resolv_conf: Path = RESOLV_CONF
+        cls,
+        texts: Sequence[str] = (),
+        *,
+        field: str = "dns-resolvers",
+        resolv_conf: Path = RESOLV_CONF,
+        refuse: Refuse | None = None,
     ) -> Resolvers:
         """The resolvers of a setting, else those of resolv.conf, else public ones.
 
@@ -119,17 +144,26 @@ class Resolvers:
             texts: One entry a server, see Server.of.
             field: Path of the setting, for messages.
             resolv_conf: The system's configuration, resolv.conf(5).
+            refuse: As the class's; for `texts` only, since the system's resolvers are the operator's owner's.
 
         Raises:
-            InvalidSpec: When an entry of `texts` cannot be read.
+            InvalidSpec: When an entry of `texts` cannot be read, or is an address that is refused.
         """
         if texts:
-            return cls([Server.of(text, field) for text in texts])
+            servers = [Server.of(text, field) for text in texts]
+            for server in servers:
+                fault = refuse(server.host) if refuse and server.is_address else None
+                if fault:
+                    raise InvalidSpec(
+                        f"{field}: {server} is not asked, since it is {fault}; name another resolver",
+                        reason=ADDRESS_REFUSED,
+                    )
+            return cls(servers, refuse=refuse)
         return cls(_system(resolv_conf) or [Server(address) for address in PUBLIC])
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Every address of every resolver, the preferred one first."""
-        found = tuple(endpoint for server in self.servers for endpoint in server.endpoints())
+        found = tuple(endpoint for server in self.servers for endpoint in server.endpoints(self.refuse))
         first = self._preferred % max(len(found), 1)
         return found[first:] + found[:first]
 

@@ -33,6 +33,7 @@ class Fault(StrEnum):
     LOCAL = "not asked: this host could not send to it"
     UNTRUSTED = "its certificate is not trusted"
     NO_TLS = "no TLS connection"
+    REFUSED = "not asked"
 
 
 class Scheme(StrEnum):
@@ -53,6 +54,7 @@ class Endpoint:
         scheme: What it speaks there.
         host: The name or address that its certificate has to have; empty for plain DNS.
         path: Of DNS over HTTPS.
+        refused: What is wrong with the address, where nothing may be sent to it; empty where it may.
     """
 
     address: str
@@ -60,6 +62,7 @@ class Endpoint:
     scheme: Scheme = Scheme.PLAIN
     host: str = ""
     path: str = ""
+    refused: str = ""
 
     def __str__(self) -> str:
         """As a setting spells it: `192.0.2.1:53`, `[2001:db8::1]:53`, `tls://dns.example:853`."""
@@ -115,6 +118,8 @@ class Reply:
 
     def __str__(self) -> str:
         """The fault or the response code."""
+        if self.fault is Fault.REFUSED:
+            return f"{self.fault}: it is {self.query.endpoint.refused}"
         return str(self.fault) if self.message is None else dns.rcode.to_text(self.message.rcode())
 
 

@@ -20,7 +20,7 @@ from dns.rdatatype import AAAA, NS, SOA, A
 
 from certwright.dns.cache import Cache
 from certwright.dns.names import ancestors, canonical
-from certwright.dns.resolvers import UNAVAILABLE
+from certwright.dns.resolvers import UNAVAILABLE, Refuse
 from certwright.dns.suffixes import is_public_suffix
 from certwright.dns.transport import Conversation, hold
 from certwright.dns.wire import Endpoint, Query, Reply
@@ -69,19 +69,27 @@ class Zones:
         resolvers: Whom to ask.
         authoritative_port: Port of all authoritative servers; another than 53 is for tests.
         clock: Seconds, monotonic.
+        refuse: What is wrong with an address that nothing may be sent to; None of any other. Whoever has a domain
+            chooses its servers' addresses.
     """
 
     def __init__(
-        self, resolvers: Resolvers, *, authoritative_port: int = 53, clock: Callable[[], float] = time.monotonic
+        self,
+        resolvers: Resolvers,
+        *,
+        authoritative_port: int = 53,
+        clock: Callable[[], float] = time.monotonic,
+        refuse: Refuse | None = None,
     ) -> None:
         self.resolvers = resolvers
+        self._refuse = refuse or (lambda _: None)
         self._port = authoritative_port
         self._apexes: Cache[dns.name.Name] = Cache(clock)
         self._zones: Cache[Zone] = Cache(clock)
 
     def endpoint(self, address: str) -> Endpoint:
         """Where an authoritative server listens."""
-        return Endpoint(address, self._port)
+        return Endpoint(address, self._port, refused=self._refuse(address) or "")
 
     def find_zone(self, name: str) -> Zone:
         """The zone that holds a name, and its servers; waits for the answers.
