@@ -27,6 +27,7 @@ from certwright.kube.client import Kube
 from certwright.ops.leader import Alone, Leader
 from certwright.ops.metrics import CertificateSample, Metrics
 from certwright.ops.probes import HttpServer, either, metrics_app, probes_app
+from certwright.providers.tenants import limit_tenants
 from certwright.reconcile.announcer import Announcer
 from certwright.reconcile.attempts import Attempts
 from certwright.reconcile.cache import Cache
@@ -81,6 +82,11 @@ class App:
     def __init__(self, settings: Settings, hooks: Hooks | None = None) -> None:
         self._settings = settings
         self._hooks = hooks or Hooks()
+        limit_tenants(
+            allowed_networks=settings.allowed_networks,
+            exec_programs=settings.exec_programs,
+            allow_loopback=settings.allow_loopback,
+        )
         names = Names(settings.api_group)
         self.stop = threading.Event()
         self.queue = WorkQueue()

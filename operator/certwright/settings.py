@@ -19,6 +19,10 @@ class Settings:
         cluster_resource_namespace: Where Secrets of ClusterIssuers, and the Lease, are.
         dns_resolvers: Resolvers as host:port, tls://host or https://host/path; none means the system's.
         dns_authoritative_port: Port of authoritative name servers; 53 but in tests.
+        allowed_networks: Networks, in CIDR notation, that hosts of issuers' choice may be in; none means any but those
+            that are never connected to.
+        exec_programs: Absolute paths of the programs that the DNS provider `exec` may run.
+        allow_loopback: Whether hosts of issuers' choice may be this one; for tests.
         http01_solver_image: Image of the pods that solve HTTP-01 challenges, with its tag or digest.
         http01_solver_image_pull_policy: `Always`, `IfNotPresent` or `Never`; empty leaves it to the cluster.
         issuer_ambient_credentials: Whether Issuers may use the operator's own credentials at a DNS provider.
@@ -37,6 +41,9 @@ class Settings:
     cluster_resource_namespace: str = "certwright"
     dns_resolvers: tuple[str, ...] = ()
     dns_authoritative_port: int = 53
+    allowed_networks: tuple[str, ...] = ()
+    exec_programs: tuple[str, ...] = ()
+    allow_loopback: bool = False
     http01_solver_image: str = ""
     http01_solver_image_pull_policy: str = ""
     issuer_ambient_credentials: bool = False

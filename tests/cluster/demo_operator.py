@@ -12,6 +12,7 @@ from typing import Any
 from cluster import ports
 from cluster.image import CERTWRIGHT
 from cluster.interrupts import held_back
+from cluster.operator import surroundings
 from cluster.process import ProcessHandle, StartError
 from cluster.state import State, add_guest
 
@@ -73,7 +74,7 @@ def start(folder: Path, facts: dict[str, Any]) -> Running:
     with log.open("wb") as output, held_back():
         process = subprocess.Popen(
             command,
-            env={**os.environ, "CERTWRIGHT_DNS_AUTHORITATIVE_PORT": str(facts["dns"]["port"])},
+            env={**os.environ, **surroundings(facts["dns"]["port"])},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

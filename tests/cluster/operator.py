@@ -12,6 +12,15 @@ COMMAND = REPOSITORY / ".venv" / "bin" / "certwright"
 NAMESPACE = "certwright"
 
 
+def surroundings(dns_port: int) -> dict[str, str]:
+    """Variables without which the operator would refuse the environment's servers, all of them on loopback.
+
+    Args:
+        dns_port: Of the zones' name servers.
+    """
+    return {"CERTWRIGHT_DNS_AUTHORITATIVE_PORT": str(dns_port), "CERTWRIGHT_ALLOW_LOOPBACK": "true"}
+
+
 class Operator:
     """One operator process.
 
@@ -52,7 +61,7 @@ class Operator:
             name,
             [*command, *flags],
             folder=folder,
-            env={"CERTWRIGHT_DNS_AUTHORITATIVE_PORT": str(env.bind.port), **(variables or {})},
+            env={**surroundings(env.bind.port), **(variables or {})},
         )
 
     def start(self, timeout: float = 30.0) -> None:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from certwright.cli.exits import NOT_READY
-from certwright.cli.options import ApiGroup, Format, Kubeconfig, Namespace, Output
+from certwright.cli.options import (
+    AllowedNetworks,
+    AllowLoopback,
+    ApiGroup,
+    ExecPrograms,
+    Format,
+    Kubeconfig,
+    Namespace,
+    Output,
+    parts,
+)
 from certwright.errors import CertwrightError, Terminal
 from certwright.resources.names import CERTIFICATE, DEFAULT_GROUP
 
@@ -49,6 +59,9 @@ def check(
     dns_authoritative_port: Annotated[
         int, typer.Option(envvar="CERTWRIGHT_DNS_AUTHORITATIVE_PORT", hidden=True, help="For tests.")
     ] = 53,
+    allowed_networks: AllowedNetworks = "",
+    exec_programs: ExecPrograms = "",
+    allow_loopback: AllowLoopback = False,
 ) -> None:
     """Say what would happen to the Certificates and issuers of a manifest, touching nothing.
 
@@ -64,14 +77,17 @@ def check(
     from certwright.cli.printing import console, document, plain  # noqa: PLC0415
     from certwright.cli.proofs import Prover  # noqa: PLC0415
     from certwright.cli.world import World  # noqa: PLC0415
+    from certwright.providers.tenants import limit_tenants  # noqa: PLC0415
     from certwright.resources.names import Names  # noqa: PLC0415
 
+    limit_tenants(
+        allowed_networks=parts(allowed_networks), exec_programs=parts(exec_programs), allow_loopback=allow_loopback
+    )
     cluster, unseen = (None, "--offline") if offline else _cluster(kubeconfig, api_group)
     names, now = Names(api_group), datetime.now(UTC)
     manifest = read(text, names, namespace or (cluster.namespace if cluster else "default"))
     world = World(manifest, cluster.kube if cluster else None, cluster_resource_namespace)
-    resolvers = tuple(part.strip() for part in dns_resolvers.split(",") if part.strip())
-    prover = Prover(world, resolvers=resolvers, names=names, authoritative_port=dns_authoritative_port)
+    prover = Prover(world, resolvers=parts(dns_resolvers), names=names, authoritative_port=dns_authoritative_port)
     planner = Planner(world, prover, names, now)
     plans = [planner.plan(key, body) for key, body in manifest.certificates.items()]
     problems = [*manifest.problems, *IssuerPlanner(world).problems()]

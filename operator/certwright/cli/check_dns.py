@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from certwright.cli.exits import NOT_READY
-from certwright.cli.options import ApiGroup, Format, Kubeconfig, Namespace, Output
+from certwright.cli.options import (
+    AllowedNetworks,
+    AllowLoopback,
+    ApiGroup,
+    ExecPrograms,
+    Format,
+    Kubeconfig,
+    Namespace,
+    Output,
+    parts,
+)
 from certwright.resources.names import CLUSTER_ISSUER, DEFAULT_GROUP, ISSUER
 
 if TYPE_CHECKING:
@@ -64,6 +74,9 @@ def check_dns(
     dns_authoritative_port: Annotated[
         int, typer.Option(envvar="CERTWRIGHT_DNS_AUTHORITATIVE_PORT", hidden=True, help="For tests.")
     ] = 53,
+    allowed_networks: AllowedNetworks = "",
+    exec_programs: ExecPrograms = "",
+    allow_loopback: AllowLoopback = False,
 ) -> None:
     """Say what stands between names and a DNS-01 challenge, touching nothing.
 
@@ -76,7 +89,11 @@ def check_dns(
     from certwright.cli.printing import console, document, plain  # noqa: PLC0415 - none of these for --help
     from certwright.dns.caa import Wish  # noqa: PLC0415
     from certwright.dns.finding import Severity  # noqa: PLC0415
+    from certwright.providers.tenants import limit_tenants  # noqa: PLC0415
 
+    limit_tenants(
+        allowed_networks=parts(allowed_networks), exec_programs=parts(exec_programs), allow_loopback=allow_loopback
+    )
     given = Wish(tuple(caa_identity or ()), method=method, account_uri=account_uri)
     side: IssuerSide | None = None
     if reference:
@@ -87,7 +104,7 @@ def check_dns(
         cluster = connect(kubeconfig, api_group)
         key = issuer_key(reference[0], namespace or cluster.namespace, reference[1])
         side = look_at_issuer(cluster.kube, key, cluster_namespace=cluster_resource_namespace, given=given)
-    own = tuple(part.strip() for part in resolver.split(",") if part.strip())
+    own = parts(resolver)
     found = _diagnoses(list(dict.fromkeys(names)), side, given, expect_cname, own, dns_authoritative_port)
     of_issuer = [item for item in side.summary.findings if item.severity is Severity.PROBLEM] if side else []
     count = len(of_issuer) + sum(len(item.problems) for item in found)
@@ -125,6 +142,7 @@ def _diagnoses(
     from certwright.dns.diagnosis import Subject, diagnose  # noqa: PLC0415 - not for --help
     from certwright.dns.resolvers import Resolvers  # noqa: PLC0415
     from certwright.dns.zone import Zones  # noqa: PLC0415
+    from certwright.providers.guard import standing  # noqa: PLC0415
 
     groups: dict[tuple[str, ...], list[Subject]] = {}
     for name in names:
@@ -132,7 +150,9 @@ def _diagnoses(
         groups.setdefault(own or (side.resolvers_for(name) if side else ()), []).append(subject)
     found: dict[str, Diagnosis] = {}
     for resolvers, subjects in groups.items():
-        zones = Zones(Resolvers.of(resolvers, field="--resolver"), authoritative_port=port)
+        refuse = standing().fault
+        theirs = Resolvers.of(own, field="--resolver") if own else Resolvers.of(resolvers, refuse=refuse)
+        zones = Zones(theirs, authoritative_port=port, refuse=refuse)
         for item in diagnose(zones, subjects):
             found[item.name] = side.complete(item) if side else item
     return [found[name] for name in names]

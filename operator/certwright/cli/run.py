@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from certwright.cli.options import AllowLoopback, parts
 from certwright.resources.names import DEFAULT_GROUP
 from certwright.settings import Settings
 
@@ -63,6 +64,21 @@ def run(
             help="Resolvers as host:port, tls://host or https://host/path, with commas; none means the system's.",
         ),
     ] = "",
+    allowed_networks: Annotated[
+        str,
+        typer.Option(
+            envvar="CERTWRIGHT_ALLOWED_NETWORKS",
+            help="Networks, as 192.0.2.0/24 with commas, that hosts which issuers name may be in; none means all but "
+            "link-local, metadata and loopback addresses and their like, which no network here allows.",
+        ),
+    ] = "",
+    exec_programs: Annotated[
+        str,
+        typer.Option(
+            envvar="CERTWRIGHT_EXEC_PROGRAMS",
+            help="Programs that issuers may run by the DNS provider exec, as absolute paths with commas.",
+        ),
+    ] = "",
     http01_solver_image: Annotated[
         str,
         typer.Option(
@@ -114,6 +130,7 @@ def run(
     dns_authoritative_port: Annotated[
         int, typer.Option(envvar="CERTWRIGHT_DNS_AUTHORITATIVE_PORT", hidden=True, help="For tests.")
     ] = 53,
+    allow_loopback: AllowLoopback = False,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
@@ -127,10 +144,13 @@ def run(
         Settings(
             kubeconfig=kubeconfig,
             api_group=api_group,
-            namespaces=_list(namespaces),
+            namespaces=parts(namespaces),
             cluster_resource_namespace=cluster_resource_namespace,
-            dns_resolvers=_list(dns_resolvers),
+            dns_resolvers=parts(dns_resolvers),
             dns_authoritative_port=dns_authoritative_port,
+            allowed_networks=parts(allowed_networks),
+            exec_programs=parts(exec_programs),
+            allow_loopback=allow_loopback,
             http01_solver_image=http01_solver_image,
             http01_solver_image_pull_policy=http01_solver_image_pull_policy or "",
             issuer_ambient_credentials=issuer_ambient_credentials,
@@ -142,7 +162,3 @@ def run(
             workers=workers,
         )
     ).run()
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

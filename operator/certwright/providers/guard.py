@@ -126,6 +126,28 @@ def _forms(address: Address) -> tuple[Address, ...]:
     return (address,) if inner is None else (address, inner)
 
 
+def networks(texts: Sequence[str], *, field: str) -> tuple[Network, ...]:
+    """The networks of a setting.
+
+    Args:
+        texts: Each in CIDR notation, or one address.
+        field: The setting, for the message.
+
+    Raises:
+        InvalidSpec: One is none.
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError:
+            raise InvalidSpec(
+                f"{field}: {text[:60]!r} is not a network; write it like 192.0.2.0/24 or 2001:db8::/32, with no bits "
+                "behind its length"
+            ) from None
+    return tuple(found)
+
+
 def is_public(address: str) -> bool:
     """Whether an address means the same everywhere; private and shared ones (RFC 6598) do not."""
     return all(form.is_global for form in _forms(ipaddress.ip_address(address.partition("%")[0])))

@@ -128,11 +128,20 @@ def test_the_address_that_is_checked_is_the_one_connected_to(listener: int, monk
     assert (len(asked), places) == (1, [("192.0.2.1", listener)])
 
 
-def test_the_operators_rule() -> None:
-    before = guard.standing()
-    try:
-        guard.set_standing(Guard(allow_loopback=True))
-        assert guard.standing().allow_loopback
-    finally:
-        guard.set_standing(before)
-    assert not guard.standing().allow_loopback
+def test_the_operators_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_standing", guard._Standing())
+    assert guard.standing() == Guard()
+    guard.set_standing(Guard(allow_loopback=True))
+    assert guard.standing().allow_loopback
+
+
+def test_networks_of_a_setting() -> None:
+    found = guard.networks(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"], field="allowed-networks")
+    narrow = Guard(allowed=found)
+    assert narrow.fault("192.0.2.7") is None
+    assert narrow.fault("2001:db8::1") is None
+    assert narrow.fault("192.0.2.8") is not None
+    assert Guard(allowed=guard.networks(["0.0.0.0/0"], field="x")).fault("169.254.169.254") is not None
+    for text in ("10.0.0.1/8", "10.0.0.0/33", "example.com", ""):
+        with pytest.raises(InvalidSpec, match=rf"allowed-networks: '{text}' is not a network; write it like"):
+            guard.networks([text], field="allowed-networks")
