@@ -18,6 +18,7 @@ from certwright.dns.zone import NameServer, Zones
 from certwright.errors import CertwrightError, InvalidSpec
 from certwright.issuers.solver_set import SUPPORTED
 from certwright.providers import registry
+from certwright.providers.guard import standing
 from certwright.solvers.dns01 import Dns01Solver
 from certwright.solvers.http01.config import Http01Config
 
@@ -182,7 +183,14 @@ class Prover:
 
     def _zones_for(self, resolvers: tuple[str, ...]) -> Zones:
         if resolvers not in self._zones:
-            self._zones[resolvers] = Zones(Resolvers.of(resolvers), authoritative_port=self._port)
+            refuse = standing().fault
+            self._zones[resolvers] = Zones(
+                Resolvers.of(resolvers)
+                if resolvers == self._resolvers
+                else Resolvers.of(resolvers, field="nameservers", refuse=refuse),
+                authoritative_port=self._port,
+                refuse=refuse,
+            )
         return self._zones[resolvers]
 
 

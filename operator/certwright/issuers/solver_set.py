@@ -14,6 +14,7 @@ from certwright.dns.resolvers import Resolvers
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
 from certwright.providers import registry
+from certwright.providers.guard import standing
 from certwright.solvers.dns01 import Dns01Solver
 from certwright.solvers.http01 import solver as http01
 from certwright.solvers.http01.config import Http01Config
@@ -124,7 +125,14 @@ class SolverSets:
     def _zones_for(self, resolvers: tuple[str, ...]) -> Zones:
         with self._lock:
             if resolvers not in self._zones:
-                self._zones[resolvers] = Zones(Resolvers.of(resolvers), authoritative_port=self._port)
+                refuse = standing().fault
+                self._zones[resolvers] = Zones(
+                    Resolvers.of(resolvers)
+                    if resolvers == self._resolvers
+                    else Resolvers.of(resolvers, field="nameservers", refuse=refuse),
+                    authoritative_port=self._port,
+                    refuse=refuse,
+                )
             return self._zones[resolvers]
 
 
