@@ -11,7 +11,7 @@ import binascii
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -206,10 +206,8 @@ class Rfc2136:
                 reason="DNSUnavailable",
             ) from None
         addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
-        # A name server beside the operator is common, and nothing but DNS can be said to it.
-        guard = replace(standing(), allow_loopback=True)
         try:
-            return tuple(guard.check(self._settings.host, addresses))
+            return tuple(standing().check(self._settings.host, addresses))
         except InvalidSpec as error:
             raise InvalidSpec(f"{self._settings.path}.nameserver: {error.message}", reason=error.reason) from None
 

@@ -9,6 +9,7 @@ from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.providers import rfc2136
 from certwright.providers.base import add_many
 from certwright.providers.conformance import Check, Subject, checks
+from certwright.providers.guard import Guard, networks
 from certwright.resources.reading import Fields
 from unit.providers.update_server import KEY, UpdateServer
 
@@ -199,3 +200,35 @@ def test_no_secret_in_texts(server: UpdateServer, caplog: pytest.LogCaptureFixtu
         made.add_txt(ZONE, NAME, "v")
     texts += [repr(caught.value), caplog.text]
     assert not [text for text in texts if SECRET.decode() in text or KEY.secret.decode() in text]
+
+
+@pytest.mark.parametrize(
+    ("nameserver", "what"),
+    [
+        ("127.0.0.1:{port}", "127.0.0.1 is a loopback address"),
+        ("localhost:{port}", "is a loopback address"),
+        ("[::1]:{port}", "::1 is a loopback address"),
+        ("169.254.169.254", "169.254.169.254 is a link-local address, where clouds keep their metadata"),
+        ("[fd00:ec2::254]:53", "fd00:ec2::254 is the metadata service of AWS"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["UDP", "TCP"])
+def test_addresses_that_a_tenant_must_not_reach(
+    server: UpdateServer, nameserver: str, what: str, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rfc2136, "standing", Guard)
+    refused = provider(server.port, nameserver=nameserver.format(port=server.port), protocol=protocol)
+    with pytest.raises(
+        InvalidSpec, match=rf"rfc2136\.nameserver: the host .* is not connected to \(.*{what}"
+    ) as caught:
+        refused.add_txt(ZONE, NAME, "v")
+    assert caught.value.reason == "AddressRefused"
+    assert server.transports == []
+
+
+def test_networks_that_the_operator_allows(server: UpdateServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = Guard(allow_loopback=True, allowed=networks(["192.0.2.0/24"], field="x"))
+    monkeypatch.setattr(rfc2136, "standing", lambda: narrow)
+    with pytest.raises(InvalidSpec, match=r"127\.0\.0\.1 is outside the networks that the operator allows"):
+        provider(server.port).add_txt(ZONE, NAME, "v")
+    assert server.transports == []
