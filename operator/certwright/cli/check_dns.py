@@ -142,7 +142,7 @@ def _diagnoses(
     from certwright.dns.diagnosis import Subject, diagnose  # noqa: PLC0415 - not for --help
     from certwright.dns.resolvers import Resolvers  # noqa: PLC0415
     from certwright.dns.zone import Zones  # noqa: PLC0415
-    from certwright.providers.guard import standing  # noqa: PLC0415
+    from certwright.providers.guard import everywhere, standing  # noqa: PLC0415
 
     groups: dict[tuple[str, ...], list[Subject]] = {}
     for name in names:
@@ -152,7 +152,7 @@ def _diagnoses(
     for resolvers, subjects in groups.items():
         refuse = standing().fault
         theirs = Resolvers.of(own, field="--resolver") if own else Resolvers.of(resolvers, refuse=refuse)
-        zones = Zones(theirs, authoritative_port=port, refuse=refuse)
+        zones = Zones(theirs, authoritative_port=port, refuse=everywhere().fault)
         for item in diagnose(zones, subjects):
             found[item.name] = side.complete(item) if side else item
     return [found[name] for name in names]

@@ -18,7 +18,7 @@ from certwright.dns.zone import NameServer, Zones
 from certwright.errors import CertwrightError, InvalidSpec
 from certwright.issuers.solver_set import SUPPORTED
 from certwright.providers import registry
-from certwright.providers.guard import standing
+from certwright.providers.guard import everywhere, standing
 from certwright.solvers.dns01 import Dns01Solver
 from certwright.solvers.http01.config import Http01Config
 
@@ -183,13 +183,12 @@ class Prover:
 
     def _zones_for(self, resolvers: tuple[str, ...]) -> Zones:
         if resolvers not in self._zones:
-            refuse = standing().fault
             self._zones[resolvers] = Zones(
                 Resolvers.of(resolvers)
                 if resolvers == self._resolvers
-                else Resolvers.of(resolvers, field="nameservers", refuse=refuse),
+                else Resolvers.of(resolvers, field="nameservers", refuse=standing().fault),
                 authoritative_port=self._port,
-                refuse=refuse,
+                refuse=everywhere().fault,
             )
         return self._zones[resolvers]
 

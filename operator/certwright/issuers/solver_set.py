@@ -14,7 +14,7 @@ from certwright.dns.resolvers import Resolvers
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
 from certwright.providers import registry
-from certwright.providers.guard import standing
+from certwright.providers.guard import everywhere, standing
 from certwright.solvers.dns01 import Dns01Solver
 from certwright.solvers.http01 import solver as http01
 from certwright.solvers.http01.config import Http01Config
@@ -125,13 +125,12 @@ class SolverSets:
     def _zones_for(self, resolvers: tuple[str, ...]) -> Zones:
         with self._lock:
             if resolvers not in self._zones:
-                refuse = standing().fault
                 self._zones[resolvers] = Zones(
                     Resolvers.of(resolvers)
                     if resolvers == self._resolvers
-                    else Resolvers.of(resolvers, field="nameservers", refuse=refuse),
+                    else Resolvers.of(resolvers, field="nameservers", refuse=standing().fault),
                     authoritative_port=self._port,
-                    refuse=refuse,
+                    refuse=everywhere().fault,
                 )
             return self._zones[resolvers]
 

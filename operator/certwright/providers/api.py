@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal, Throttled
-from certwright.providers.guard import Guard, standing
+from certwright.providers.guard import Guard, everywhere, standing
 from certwright.providers.http import NoReplyError, exchange
 from certwright.providers.pauses import Pauses as _Pauses
 from certwright.providers.telling import said
@@ -113,12 +113,13 @@ class Api:
 
     Args:
         endpoint: The account.
-        guard: Where connections may go; the operator's rule by default.
+        guard: Where connections may go; by default the operator's rule, whose networks count where an issuer names
+            the host.
     """
 
     def __init__(self, endpoint: Endpoint, *, guard: Guard | None = None) -> None:
         self.endpoint = endpoint
-        self._guard = guard or standing()
+        self._guard = guard or (standing() if endpoint.url_field else everywhere())
         self._url = endpoint.url.rstrip("/")
         what = endpoint.url_field or endpoint.vendor
         schemes = {"http", "https"} if endpoint.url_field else {"https"}

@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from certwright.errors import InvalidSpec
@@ -51,7 +51,7 @@ class Guard:
 
     Args:
         allow_loopback: Allow 127.0.0.0/8 and ::1, for tests and for an API beside the operator.
-        allowed: When given, nothing outside these networks is connected to.
+        allowed: When given, nothing outside these networks is connected to, but see `everywhere`.
         trusted: The host is the word of the operator's owner, or of its cloud: nothing is refused.
     """
 
@@ -166,6 +166,14 @@ _standing = _Standing()
 def standing() -> Guard:
     """The operator's rule."""
     return _standing.guard
+
+
+def everywhere() -> Guard:
+    """The operator's rule for hosts that are the world's and no setting of an issuer: its networks do not count there.
+
+    Such are a vendor's own API, a CA, the name servers of a domain, and a name that a CA will visit.
+    """
+    return replace(standing(), allowed=())
 
 
 def set_standing(guard: Guard) -> None:

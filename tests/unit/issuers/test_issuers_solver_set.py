@@ -57,4 +57,7 @@ def test_name_servers_of_a_zone_are_limited_by_whatever_resolvers_they_are_found
     assert not zones.endpoint("192.0.2.1").refused
     guard.set_standing(guard.Guard(allowed=guard.networks(["10.0.0.0/8"], field="x")))
     zones = build(own=(LOCAL,))._zones
-    assert zones.endpoint("192.0.2.1").refused == "outside the networks that the operator allows"
+    assert not zones.endpoint("192.0.2.1").refused
+    assert zones.endpoint("169.254.169.254").refused
+    with pytest.raises(InvalidSpec, match="it is outside the networks that the operator allows"):
+        build(issuer=["192.0.2.53"])

@@ -6,6 +6,7 @@ import pytest
 
 from certwright.errors import InvalidSpec
 from certwright.providers import guard
+from certwright.providers.api import Api, Endpoint
 from certwright.providers.guard import Guard
 
 
@@ -133,6 +134,19 @@ def test_the_operators_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guard.standing() == Guard()
     guard.set_standing(Guard(allow_loopback=True))
     assert guard.standing().allow_loopback
+
+
+def test_networks_count_for_hosts_of_a_setting_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_standing", guard._Standing())
+    guard.set_standing(Guard(allowed=guard.networks(["10.0.0.0/8"], field="x")))
+    assert guard.standing().fault("192.0.2.1") is not None
+    assert guard.everywhere().fault("192.0.2.1") is None
+    assert guard.everywhere().fault("169.254.169.254") is not None
+    assert guard.everywhere().fault("127.0.0.1") is not None
+    theirs = Api(Endpoint("Vendor", "https://api.example.com", "x"))
+    named = Api(Endpoint("Vendor", "https://api.example.com", "x", url_field="host"))
+    assert theirs._guard.fault("192.0.2.1") is None
+    assert named._guard.fault("192.0.2.1") is not None
 
 
 def test_networks_of_a_setting() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from certwright.dns.addresses import Addresses
 from certwright.dns.names import canonical
 from certwright.errors import CertwrightError, InvalidSpec
-from certwright.providers.guard import standing
+from certwright.providers.guard import everywhere
 from certwright.resources.order import Verdict
 from certwright.solvers.http01.check import verdict
 from certwright.solvers.http01.check.look import Bounds, Hosts, Looker, Way
@@ -79,7 +79,7 @@ def check(
     if places.trouble and not places.pod:
         return [verdict.waiting(_looked(answer), places) for answer in answers]
     hosts = Hosts(resolvers)
-    looker = Looker(hosts=hosts, guard=guard or standing(), ports=ports, bounds=bounds)
+    looker = Looker(hosts=hosts, guard=guard or everywhere(), ports=ports, bounds=bounds)
     run = _Run(answers, places, hosts=hosts, looker=looker, executor=executor, proxy_header=proxy_header)
     tolerant = policy is Policy.WARN
     return [
