@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from waits import solver, status, wait_condition, wait_issuer, wait_ready
+from waits import solver, wait_condition, wait_issuer, wait_ready
 
 from cluster.environment import Environment
 from cluster.manifests import acme_issuer, apply, certificate, tsig_secret
@@ -92,21 +93,32 @@ def test_loopback_is_not_connected_to_on_an_issuers_word(env: Environment, names
     )
     operator.start()
     try:
-        resolver = acme_issuer(env, namespace, "resolver", solvers=[solver(env)], nameservers=["127.0.0.2"])
+        apply(env, tsig_secret(env, namespace), acme_issuer(env, namespace, solvers=[solver(env)]))
+        says = f"spec.acme.server: the host {urlsplit(env.pebble.directory_url).hostname} is not connected to"
+        wait_condition(env, namespace, "acme", "Ready", "False", resource="issuers", reason="AddressRefused", says=says)
+    finally:
+        operator.stop()
+
+
+def test_networks_that_the_owner_names(env: Environment, namespace: str, tmp_path: Path) -> None:
+    """The CA, the zones' name servers and the operator's own resolvers stay reachable, and nothing of an issuer's."""
+    operator = Operator(env, tmp_path, options=(f"--namespaces={namespace}", "--allowed-networks=192.0.2.0/24"))
+    operator.start()
+    try:
         apply(
             env,
             tsig_secret(env, namespace),
             acme_issuer(env, namespace, solvers=[solver(env)]),
-            resolver,
+            acme_issuer(env, namespace, "resolver", solvers=[solver(env)], nameservers=["127.0.0.2"]),
             certificate(namespace, "update", "update.example.test"),
             certificate(namespace, "resolver", "resolver.example.test", issuer="resolver"),
         )
         wait_issuer(env, namespace)
         refusal = wait_condition(env, namespace, "update", "Issuing", "False", reason="AddressRefused")
         assert "rfc2136.nameserver: the host 127.0.0.1 is not connected to" in refusal["message"]
+        assert "outside the networks that the operator allows" in refusal["message"]
         refusal = wait_condition(env, namespace, "resolver", "Issuing", "False", reason="AddressRefused")
-        assert "nameservers: 127.0.0.2:53 is not asked, since it is a loopback address" in refusal["message"]
+        assert "nameservers: 127.0.0.2:53 is not asked, since it is outside the networks" in refusal["message"]
         assert env.bind.txt("_acme-challenge.update.example.test.") == []
-        assert "record" not in str(status(env, namespace, "resolver").get("order", ""))
     finally:
         operator.stop()

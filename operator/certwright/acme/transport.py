@@ -22,12 +22,15 @@ from urllib3.exceptions import HTTPError
 
 from certwright.acme import headers
 from certwright.acme.failures import failure
+from certwright.acme.guarded import check_name, pools
 from certwright.acme.reading import malformed
 from certwright.acme.trust import deadline, tls_context
 from certwright.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from certwright.acme.guarded import Rule
 
 MAX_BODY = 1 << 20
 """Bytes; the longest chain anybody serves is a hundredth of it."""
@@ -81,12 +84,15 @@ class Reply:
 class _Adapter(requests.adapters.HTTPAdapter):
     """An adapter that trusts what its context trusts, whatever requests' own bundle and the environment say."""
 
-    def __init__(self, *, pool_size: int, pool: dict[str, Any]) -> None:
+    def __init__(self, *, pool_size: int, pool: dict[str, Any], rule: Rule | None) -> None:
         self._pool = pool
+        self._rule = rule
         super().__init__(pool_connections=8, pool_maxsize=pool_size)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - the base class's signature
         super().init_poolmanager(connections, maxsize, block, **self._pool, **kwargs)
+        if self._rule:
+            self.poolmanager.pool_classes_by_scheme = pools(self._rule)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - the base class's signature
         return super().proxy_manager_for(proxy, **self._pool, **kwargs)
@@ -109,6 +115,7 @@ class Transport:
         on_request: Called after each request has had its effect, in the thread that sent it.
         allow_http: Speak plain http too, for tests.
         clock: Tells the time, for Retry-After dates.
+        rule: Where connections may go; None lets them go anywhere.
 
     Raises:
         InvalidSpec: The bundle is no list of certificates in PEM.
@@ -127,10 +134,13 @@ class Transport:
         on_request: Callable[[RequestDone], None] | None = None,
         allow_http: bool = False,
         clock: Clock = utc_now,
+        rule: Rule | None = None,
     ) -> None:
         context = tls_context(ca_bundle_pem=ca_bundle_pem, skip_tls_verify=skip_tls_verify)
         # The context verifies the very name that is asked for.
-        self._adapter = _Adapter(pool_size=pool_size, pool={"ssl_context": context, "server_hostname": server_name})
+        pool = {"ssl_context": context, "server_hostname": server_name}
+        self._adapter = _Adapter(pool_size=pool_size, pool=pool, rule=rule)
+        self._rule = rule
         self._verify = not skip_tls_verify
         self._timeout = timeout
         self._total = total
@@ -181,6 +191,8 @@ class Transport:
             with deadline(self._total):
                 reply = self._exchange(request, url)
             status = reply.status
+        except InvalidSpec as error:
+            raise InvalidSpec(f"spec.acme.server: {error.message}", reason=error.reason) from None
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise failure(error, method=method, url=url) from error
         finally:
@@ -220,5 +232,8 @@ class Transport:
         host = urlsplit(url).netloc
         proxies = self._proxies.get(host)
         if proxies is None:
-            proxies = self._proxies[host] = requests.utils.get_environ_proxies(url)
+            proxies = requests.utils.get_environ_proxies(url)
+            if self._rule and urlsplit(url).scheme in proxies:
+                check_name(self._rule, urlsplit(url).hostname or "")
+            self._proxies[host] = proxies
         return proxies

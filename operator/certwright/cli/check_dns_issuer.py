@@ -21,6 +21,7 @@ from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.kube import issuers
 from certwright.kube.faults import NotFound
 from certwright.providers import registry
+from certwright.providers.guard import everywhere
 from certwright.resources.issuer import parse_issuer
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def _summary(issuer: Issuer, spec: AcmeSpec, given: Wish) -> IssuerSummary:
                 timeout=CA_TIMEOUT,
                 total=sum(CA_TIMEOUT),
                 allow_http=spec.allow_http,
+                rule=everywhere(),
             )
             identities = fetch_directory(url, transport=transport, clock=utc_now).caa_identities
         except Retryable as fault:

@@ -20,6 +20,7 @@ from certwright.issuers.base import Report
 from certwright.kube import secrets
 from certwright.kube.faults import AlreadyExists
 from certwright.pki import keys
+from certwright.providers.guard import everywhere
 from certwright.resources.certificate import PrivateKeySpec
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class Accounts:
                 user_agent=self._user_agent,
                 on_request=self._on_request,
                 allow_http=spec.allow_http,
+                rule=everywhere(),
             )
             same_key = issuer.account.get("lastPrivateKeyHash") == key.thumbprint
             client = AcmeClient(
