@@ -201,7 +201,7 @@ def _zone(plan: _Plan, diagnosis: Diagnosis) -> list[Finding]:
         text = f"{name} refuses to tell its zones: {fault.message}"
         finding = problem("BadCredentials", text, "mend the credentials, or what they are allowed to do")
     else:
-        if found is None and name in WITHOUT_ZONE_LIST:
+        if found is None and (name in WITHOUT_ZONE_LIST or not getattr(plan.provider, "may_list", True)):
             finding = ok("Provider", f"the provider {name} can be built; it cannot say which zones it may change")
         elif found is None:
             finding = problem(

@@ -31,7 +31,13 @@ CLIENT = OvhApi
 
 
 class Ovh(Records):
-    """One account."""
+    """One account.
+
+    Attributes:
+        may_list: Whether the credentials may list zones, as far as it is known; where not, find_zone cannot tell.
+    """
+
+    may_list = True
 
     def add_txt(self, zone: str, name: str, value: str) -> None:
         """See providers.base."""
@@ -69,15 +75,14 @@ class Ovh(Records):
         if not reply.ok:
             if error_code(reply) != "NOT_GRANTED_CALL":
                 raise self._api.fault(reply)
+            self.may_list = False
             return dict.fromkeys(names)
         return listed(names, {zone: zone for zone in reply.json()})
 
     def _zone_id(self, zone: str) -> str:
         if bare(zone) not in self._known:
             self._known |= self._zone_ids([bare(zone)])
-        if not any(self._known.values()):  # it may not list them
-            return bare(zone)
-        return super()._zone_id(zone)
+        return super()._zone_id(zone) if self.may_list else bare(zone)
 
     def _records(self, zone: str, name: str) -> Iterator[tuple[str, str]]:
         path = f"{self._path(zone)}/record"

@@ -326,6 +326,15 @@ class TestAccount:
         data = found(dns, "www.example.com", "--issuer", "le", code=4 if severity == "problem" else 0)
         assert words in codes(data, severity)[code]
 
+    def test_credentials_that_may_not_list_zones(self, api: FakeApi, dns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        account = Account(None)
+        account.may_list = False  # type: ignore[attr-defined]
+        info = ProviderInfo("cloud", "made up", (ConfigField("x", "nothing"),), lambda _fields, _secrets: account)
+        monkeypatch.setattr(registry, "load", lambda _name: info)
+        issuer(api, {"dns01": {"cloud": {"x": "y"}}})
+        words = "the provider cloud can be built; it cannot say which zones it may change"
+        assert words in codes(found(dns, "www.example.com", "--issuer", "le"), "ok")["Provider"]
+
     def test_a_zone_that_is_set(self, api: FakeApi, dns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         info = ProviderInfo(
             "cloud", "made up", (ConfigField("x", "nothing"),), lambda _fields, _secrets: Account("com.")

@@ -80,6 +80,7 @@ def test_keys_that_may_not_list_zones_do(fake: FakeOvh) -> None:
     fake.may_list = False
     made = provider(fake)
     assert made.find_zone(NAME) is None
+    assert not made.may_list
     made.add_txt(ZONE, NAME, VALUES[0])
     assert fake.txt(NAME) == [VALUES[0]]
     assert paths(fake).count("/domain/zone") == 1
