@@ -11,12 +11,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from certwright.errors import InvalidSpec, Terminal
+from certwright.errors import InvalidSpec
 from certwright.providers import txt
 from certwright.providers.api import Api, Endpoint, Reply
 from certwright.providers.base import ConfigField, ProviderInfo
 from certwright.providers.changes import Sets, listed
 from certwright.providers.credentials import credential
+from certwright.providers.login import package_of
 from certwright.providers.names import bare
 
 if TYPE_CHECKING:
@@ -108,14 +109,8 @@ def _edgegrid() -> Any:  # noqa: ANN401 - the package has no types
     Raises:
         Terminal: The package is not installed.
     """
-    try:
+    with package_of("akamai", "edgegrid-python"):
         from akamai.edgegrid import EdgeGridAuth  # noqa: PLC0415 - an optional package
-    except ImportError:
-        raise Terminal(
-            "the DNS provider akamai needs the Python package edgegrid-python, which is not installed here; install "
-            "certwright[akamai]",
-            reason="BrokenPlugin",
-        ) from None
     # It writes the tokens and what it signs with to its debug log.
     logging.getLogger("akamai.edgegrid.edgegrid").setLevel(logging.WARNING)
     return EdgeGridAuth

@@ -10,9 +10,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from certwright.errors import Retryable, Terminal
-from certwright.providers.api import MAX_PAGES, REQUEST_REFUSED, UNAVAILABLE, Api, Endpoint
+from certwright.providers.api import FORM, MAX_PAGES, REQUEST_REFUSED, UNAVAILABLE, Api, Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,11 +71,13 @@ class NamecheapApi(Api):
             "Command": name,
             **parameters,
         }
-        allow = {HTTPStatus.METHOD_NOT_ALLOWED}
-        reply = self.send("POST", "", form=form, headers={"Accept": "application/xml"}, allow=allow)
+        headers = {"Accept": "application/xml", "Content-Type": FORM}
+        reply = self.send(
+            "POST", "", body=urlencode(form).encode(), headers=headers, allow={HTTPStatus.METHOD_NOT_ALLOWED}
+        )
         reply = replace(reply, method=name.removeprefix("namecheap."))
         if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:  # so it says that there were too many
-            raise self.fault(replace(reply, status=HTTPStatus.TOO_MANY_REQUESTS, body=b""))
+            raise self.fault(replace(reply, body=b""), meaning=HTTPStatus.TOO_MANY_REQUESTS)
         root = _parsed(reply)
         if _tag(root) != "apiresponse":
             raise unreadable(reply.method)
@@ -83,7 +86,7 @@ class NamecheapApi(Api):
             numbers = [number for number, _ in errors]
             status = next((_NUMBERS[number] for number in numbers if number in _NUMBERS), HTTPStatus.BAD_REQUEST)
             words = "; ".join(f"{text.strip()} ({number})" for number, text in errors)
-            raise self.fault(replace(reply, status=status, body=words.encode()))
+            raise self.fault(replace(reply, body=words.encode()), meaning=status)
         response = next(_all(root, "commandresponse"), None)
         if response is None:
             raise unreadable(reply.method)
@@ -103,8 +106,8 @@ class NamecheapApi(Api):
                 raise unreadable(name) from None
         raise Terminal(f"{name}: the list has more than {MAX_PAGES} pages", reason=REQUEST_REFUSED)
 
-    def _advice(self, reply: Reply) -> tuple[str, str]:
-        advice, reason = super()._advice(reply)
+    def _advice(self, reply: Reply, status: int) -> tuple[str, str]:
+        advice, reason = super()._advice(reply, status)
         if re.search(rb"\((1011105|1011148|1011150|1017105|1017150)\)", reply.body):
             advice += ", which has to be on the account's list of allowed IPs at Namecheap"
         if NOT_OURS in reply.body:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
@@ -88,11 +88,11 @@ class OvhApi(Api):
         self._token = ""
         return super()._exchange(method, url, content, {**headers, **self._proof(method, url, content)})
 
-    def _advice(self, reply: Reply) -> tuple[str, str]:
+    def _advice(self, reply: Reply, status: int) -> tuple[str, str]:
         """As Api's; keys that are wrong or have expired get status 400 or 403 here."""
         if error_code(reply) in BAD_KEYS or b"invalid_client" in reply.body:
-            reply = replace(reply, status=HTTPStatus.UNAUTHORIZED)
-        return super()._advice(reply)
+            status = HTTPStatus.UNAUTHORIZED
+        return super()._advice(reply, status)
 
     def _proof(self, method: str, url: str, content: bytes | None) -> dict[str, str]:
         """The headers that say who asks."""

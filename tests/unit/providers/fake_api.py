@@ -226,19 +226,22 @@ def absolute(name: str, zone: str, apex: str = "@") -> str:
     return zone if name == apex else f"{name}.{zone}"
 
 
-def zone_file_value(text: str) -> str | None:
-    """What quoted strings mean; None for a text that is not made of quoted strings of 255 octets at most."""
+def zone_file_value(text: str, *, base: int = 10) -> str | None:
+    """What quoted strings mean; None for a text that is not made of quoted strings of 255 octets at most.
+
+    `base` is that of the numbers of octets: 10 in zone files (RFC 1035 section 5.1).
+    """
+
+    def unescaped(match: re.Match[bytes]) -> bytes:
+        return bytes([int(match[1], base)]) if match[1] else match[2]
+
     if not re.fullmatch(r'"(?:[^"\\]|\\.)*"(?: "(?:[^"\\]|\\.)*")*', text):
         return None
     strings = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
-    octets = [re.sub(rb"\\(\d{3})|\\(.)", _unescaped, string.encode(), flags=re.DOTALL) for string in strings]
+    octets = [re.sub(rb"\\(\d{3})|\\(.)", unescaped, string.encode(), flags=re.DOTALL) for string in strings]
     if any(len(string) > 255 for string in octets):
         return None
     return b"".join(octets).decode(errors="replace")
-
-
-def _unescaped(match: re.Match[bytes]) -> bytes:
-    return bytes([int(match[1])]) if match[1] else match[2]
 
 
 def zone_file(value: str) -> str:

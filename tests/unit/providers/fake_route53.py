@@ -72,7 +72,7 @@ class FakeRoute53(FakeApi):
     def txt(self, name: str) -> list[str]:
         with self._lock:
             _, forms = self.sets[self.zone_id(name)].get((name.rstrip("."), "TXT"), (0, []))
-            return [value for form in forms if (value := zone_file_value(form)) is not None]
+            return [value for form in forms if (value := zone_file_value(form, base=8)) is not None]
 
     def put(self, name: str, value: str, ttl: int = 3600) -> Any:
         with self._lock:
@@ -213,7 +213,7 @@ class FakeRoute53(FakeApi):
         zone = self.names[known]
         if name != zone and not name.endswith(f".{zone}"):
             return f"RRSet with DNS name {name}. is not permitted in zone {zone}."
-        if any(zone_file_value(form) is None for form in forms):
+        if any(zone_file_value(form, base=8) is None for form in forms):
             problem = "InvalidCharacterString (Value should be enclosed in quotation marks)"
             return f"Invalid Resource Record: 'FATAL problem: {problem}'"
         if not forms or len(set(forms)) < len(forms) or ttl < 0:

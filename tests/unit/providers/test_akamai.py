@@ -62,9 +62,9 @@ def test_the_debug_log_has_no_tokens(fake: FakeAkamai, caplog: pytest.LogCapture
 
 def test_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "akamai.edgegrid", None)
-    with pytest.raises(Terminal, match=r"needs the Python package edgegrid-python.*install certwright\[akamai\]") as it:
+    with pytest.raises(Terminal, match=r"package edgegrid-python is missing .*; install certwright\[akamai\]") as it:
         akamai.build(config(), secrets_of(ENTRIES))
-    assert it.value.reason == "BrokenPlugin"
+    assert it.value.reason == "ExtraMissing"
 
 
 def test_an_rrset_that_appears_in_between(fake: FakeAkamai) -> None:

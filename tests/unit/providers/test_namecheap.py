@@ -246,7 +246,7 @@ def test_name_servers_that_are_not_namecheaps_while_it_is_written(fake: FakeName
 
 def test_too_many_requests_have_a_status_of_their_own(fake: FakeNamecheap) -> None:
     fake.override = lambda _request: Answer(405, "<html>no</html>")
-    with pytest.raises(Throttled, match="answers 429; asked again at"):
+    with pytest.raises(Throttled, match="answers 405; asked again at"):
         provider(fake).add_txt(ZONE, NAME, VALUES[0])
 
 
