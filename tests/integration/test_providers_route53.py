@@ -25,6 +25,7 @@ from certwright.resources.names import Names
 from certwright.resources.reading import Fields
 from cluster.environment import Environment
 from cluster.moto import Moto
+from unit.providers import other_process
 
 pytestmark = pytest.mark.cluster
 
@@ -88,7 +89,7 @@ class Aws:
     def txt(self, name: str) -> list[str]:
         forms = [text(record, "Value") for rrset in self.sets(name) for record in each(rrset, "ResourceRecord")]
         assert all(form.startswith('"') and form.endswith('"') for form in forms)
-        return [form[1:-1].replace('\\"', '"').replace("\\\\", "\\") for form in forms]
+        return [form[1:-1].replace('" "', "").replace('\\"', '"').replace("\\\\", "\\") for form in forms]
 
 
 def _policy(actions: list[str]) -> str:
@@ -117,9 +118,12 @@ def build(config: dict[str, Any], secret: str = "", identity: Identity = NOBODY)
     return provider
 
 
+def config_of(keys: Keys) -> dict[str, Any]:
+    return {"accessKeyID": keys.access_key, "secretAccessKeySecretRef": {"name": "aws", "key": "secret"}}
+
+
 def by_keys(keys: Keys, **config: Any) -> Provider:
-    reference = {"name": "aws", "key": "secret"}
-    return build({"accessKeyID": keys.access_key, "secretAccessKeySecretRef": reference, **config}, keys.secret_key)
+    return build({**config_of(keys), **config}, keys.secret_key)
 
 
 def put(aws: Aws, name: str, value: str) -> None:
@@ -138,6 +142,7 @@ def test_conformance(aws: Aws, solver: Keys, check: Check) -> None:
             expired=lambda: by_keys(Keys("AKIAGONE", "gone-gone-gone")),
             credentials=(solver.secret_key, "gone-gone-gone"),
             stranger=lambda name, value: put(aws, name, value),
+            elsewhere=other_process.of_config({"route53": config_of(solver)}, solver.secret_key),
         )
     )
 

@@ -1,5 +1,6 @@
 """Whose word resolvers are: an issuer's are limited, the operator's own and the system's are not."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from certwright.errors import InvalidSpec
 from certwright.issuers.solver_set import SolverSets
 from certwright.providers import guard
+from certwright.providers.base import NOBODY
 from certwright.resources.issuer import parse_issuer
 from certwright.solvers.dns01 import Dns01Solver
 
@@ -22,7 +24,8 @@ def build(
     *, own: tuple[str, ...] = (), solver: list[str] | None = None, issuer: list[str] | None = None
 ) -> Dns01Solver:
     nothing = cast("Any", None)
-    sets = SolverSets(nothing, nothing, resolvers=own, solver_image=nothing, executor=nothing)
+    places = cast("Any", SimpleNamespace(identity=lambda _issuer: NOBODY))
+    sets = SolverSets(nothing, places, resolvers=own, solver_image=nothing, executor=nothing)
     dns01 = {"rfc2136": {"nameserver": "192.0.2.1"}, **({"nameservers": solver} if solver else {})}
     acme: dict[str, object] = {"privateKeySecretRef": {"name": "account"}, "solvers": [{"dns01": dns01}]}
     if issuer:

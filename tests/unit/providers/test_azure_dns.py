@@ -16,6 +16,7 @@ from certwright.providers.base import Identity, add_many
 from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.providers.guard import Guard, set_standing, standing
 from certwright.resources.reading import Fields
+from unit.providers import other_process
 from unit.providers.fake_api import Answer, Request
 from unit.providers.fake_azure import (
     CLIENT,
@@ -82,10 +83,11 @@ def own(**config: object) -> AzureDNS:
     return azure_dns.build(Fields(PLACE | config, AT), secrets_of({}), ANYBODY)
 
 
-@pytest.mark.usefixtures("entra")
 @pytest.mark.parametrize("zone_type", ["AzurePublicZone", "AzurePrivateZone"])
 @pytest.mark.parametrize("check", checks(), ids=lambda check: check.name)
-def test_conformance(fake: FakeAzure, zone_type: str, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conformance(
+    *, fake: FakeAzure, entra: FakeEntra, zone_type: str, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [datetime.now(UTC)]
     fake.kind = "dnsZones" if zone_type == "AzurePublicZone" else "privateDnsZones"
 
@@ -108,6 +110,11 @@ def test_conformance(fake: FakeAzure, zone_type: str, check: Check, monkeypatch:
             expired=expired,
             credentials=(SECRET, "eyJ0."),
             stranger=fake.put,
+            elsewhere=other_process.of_config(
+                {"azureDNS": {**PLACE, **PRINCIPAL, "zoneType": zone_type}},
+                SECRET,
+                places={"certwright.providers.azure_login:CLOUDS": {"AzurePublicCloud": [entra.host, fake.url, "url"]}},
+            ),
         )
     )
     (other,) = {"dnsZones", "privateDnsZones"} - {fake.kind}

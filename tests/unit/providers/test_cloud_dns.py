@@ -18,6 +18,7 @@ from certwright.providers.cloud_dns import CloudDNS
 from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.providers.guard import Guard, set_standing, standing
 from certwright.resources.reading import Fields
+from unit.providers import other_process
 from unit.providers.fake_api import Answer, Request
 from unit.providers.fake_cloud_dns import EMAIL, NODE, PROJECT, SCOPE, FakeCloudDNS, service_account_key
 from unit.providers.vendors import secrets_of
@@ -83,6 +84,15 @@ def test_conformance(fake: FakeCloudDNS, size: int, check: Check, monkeypatch: p
             expired=expired,
             credentials=(key, *key.splitlines()[1:-1], "ya29."),
             stranger=fake.put,
+            elsewhere=other_process.of_config(
+                {"cloudDNS": CONFIG},
+                json.dumps(service_account_key()),
+                places={
+                    "certwright.providers.google_login:TOKEN_URL": f"{fake.base}/token",
+                    "certwright.providers.cloud_dns:URL": fake.url,
+                    "certwright.providers.cloud_dns:URL_FIELD": "url",
+                },
+            ),
         )
     )
     assert all(kind in {"NS", "TXT"} for sets in fake.sets.values() for _, kind in sets)

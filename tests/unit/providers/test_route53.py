@@ -14,6 +14,7 @@ from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.providers.guard import Guard, set_standing, standing
 from certwright.providers.route53 import Route53
 from certwright.resources.reading import Fields
+from unit.providers import other_process
 from unit.providers.fake_api import Answer, Request
 from unit.providers.fake_route53 import KEY, SECRET, FakeRoute53
 from unit.providers.vendors import secrets_of
@@ -71,6 +72,7 @@ def test_conformance(fake: FakeRoute53, size: int, check: Check, monkeypatch: py
             expired=expired,
             credentials=(SECRET,),
             stranger=fake.put,
+            elsewhere=other_process.of_config({"route53": CONFIG}, SECRET),
         )
     )
     assert all({"NS", "SOA"} <= {kind for _, kind in sets} for sets in fake.sets.values())
