@@ -65,7 +65,8 @@ class Details:
                 "provider.secretRef is read.",
                 FAINT,
             )
-        yield Text("\nIn a solver:\n")
+        optional = any(field.secret and not field.required for field in info.fields) and info.name in TYPED
+        yield Text("\nIn a solver" + ", without what does not apply" * optional + ":\n")
         yield Padding(Text(_example(info)), (0, 0, 0, 2), expand=False)
 
 
@@ -82,7 +83,7 @@ def _example(info: ProviderInfo) -> str:
     secrets = [field for field in info.fields if field.secret]
     config: dict[str, Any] = {field.name: f"<{field.name}>" for field in info.fields if field.required}
     if info.name in TYPED:
-        chosen = [field for field in secrets if field.required] or secrets[:1]
+        chosen = [field for field in secrets if field.required] or secrets
         config |= {field.name: {"name": f"my-{info.name.lower()}", "key": entry(field)} for field in chosen}
         solver: dict[str, Any] = {info.name: config}
     else:
