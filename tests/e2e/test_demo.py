@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster.image import certwright
 
 from cluster import packages
 from cluster.environment import KUBECONFIG_VARIABLE, REPOSITORY, build_all
+from cluster.image import certwright
 from cluster.node import Node
 from cluster.node_programs import build_node
 from cluster.state import State
