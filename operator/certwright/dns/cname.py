@@ -8,6 +8,7 @@ the record's own name overrides it (RFC 4592 section 2.2.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dns.exception
 import dns.message
@@ -15,10 +16,13 @@ import dns.name
 import dns.rdataclass
 from dns.rdatatype import CNAME, DNAME, SOA
 
+from certwright.dns.answers import held_below, referral
 from certwright.dns.names import ancestors, canonical
 from certwright.dns.transport import Conversation, hold
-from certwright.dns.zone import Zone, Zones, referral
 from certwright.errors import Retryable, Terminal
+
+if TYPE_CHECKING:
+    from certwright.dns.zone import Zone, Zones
 
 LIMIT = 8
 """Hops at most. Unbound and BIND give up after eleven, and a CA may use either; this leaves it some to spare."""
@@ -55,13 +59,13 @@ def following(zones: Zones, name: dns.name.Name, *, cnames: bool = True) -> Conv
         Retryable: When servers do not answer.
         Terminal: When there is no zone (ZoneNotFound), or the chain loops or is too long (BadCNAME).
     """
-    names = [name]
+    names, wanted = [name], CNAME if cnames else SOA  # what is not followed is not asked for
     zone = yield from _above(zones, name)
     while True:
         try:
-            message = yield from zones.asking(zone, name, CNAME)
+            message = yield from zones.asking(zone, name, wanted)
         except Retryable:
-            message = yield from zones.resolvers.asking(name, CNAME)
+            message = yield from zones.resolvers.asking(name, wanted)
         below = referral(message, zone)
         if below is not None and name.is_subdomain(below):
             zone = yield from zones.serving(below)
@@ -74,7 +78,7 @@ def following(zones: Zones, name: dns.name.Name, *, cnames: bool = True) -> Conv
         names.append(target)
         name = target
         zone = yield from _above(zones, name)
-    inner = _child(message, name, zone)
+    inner = held_below(message, name, zone)
     if inner is not None:
         zone = yield from zones.serving(inner)
     return Chain(tuple(hop.to_text() for hop in names), zone)
@@ -120,16 +124,6 @@ def _made_up(zones: Zones, zone: Zone, name: dns.name.Name, target: dns.name.Nam
         if _redirect(message, dns.name.Name((b"*", *above.labels))) == target:
             return True
     return False
-
-
-def _child(message: dns.message.Message, name: dns.name.Name, zone: Zone) -> dns.name.Name | None:
-    """A deeper zone that the same server holds: the SOA of its negative answer names it (RFC 2308 section 3)."""
-    for rrset in message.authority:
-        if rrset.rdtype == SOA and name.is_subdomain(rrset.name):
-            owner = rrset.name.canonicalize()
-            if len(owner.labels) > len(dns.name.from_text(zone.name).labels):
-                return owner
-    return None
 
 
 def _endless(names: list[dns.name.Name]) -> Terminal:

@@ -14,11 +14,12 @@ import dns.message
 import dns.name
 from dns.rdatatype import AAAA, NS, SOA, A
 
+from certwright.dns.answers import referral
 from certwright.dns.finding import Finding, advice, problem, several
 from certwright.dns.names import ancestors
-from certwright.dns.suffixes import is_public_suffix
+from certwright.dns.suffixes import domain_of, is_public_suffix
 from certwright.dns.wire import Query
-from certwright.dns.zone import NameServer, Zone, referral
+from certwright.dns.zone import NameServer, Zone
 from certwright.errors import CertwrightError
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 ASKED = 4
 """Addresses of a parent zone that are asked; all say the same as a rule, and some zones have twenty-six."""
 MAX_CUTS = 10
-TOP_LABELS = 2
-"""Of a top-level domain: its own and the root's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +210,10 @@ def _apex(messages: Sequence[dns.message.Message], name: dns.name.Name) -> dns.n
 
 
 def _undelegated(name: dns.name.Name, zone: Zone) -> Finding:
-    """The name of the domain is the shortest one that somebody may own."""
-    domains = [label for label in ancestors(name) if len(label.labels) > TOP_LABELS and not is_public_suffix(label)]
+    domain = domain_of(name) or name
     return problem(
         "NoDelegation",
-        f"{domains[-1].to_text()} is not delegated: the name servers of {zone.name} know no NS records for it",
+        f"{domain.to_text()} is not delegated: the name servers of {zone.name} know no NS records for it",
         "check the spelling, that the domain is registered and paid for, and have the registrar name its name servers",
     )
 

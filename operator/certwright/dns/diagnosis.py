@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import dns.name
 
 from certwright.dns import interception, negative, servers
+from certwright.dns.belief import compare
 from certwright.dns.caa import CaaVerdict, Ruling, Wish
 from certwright.dns.caa_lookup import ruling
 from certwright.dns.cname import Chain, following
@@ -118,6 +119,7 @@ class _Case:
         self._chain: Chain | CertwrightError
         self._caa: CaaVerdict
         self._answered = False
+        self._inner = ""
         self._servers: tuple[ServerState, ...] = ()
         self._kept: tuple[Kept, ...] = ()
 
@@ -137,7 +139,7 @@ class _Case:
     def ask_caa(self) -> Conversation[None]:
         """Look up CAA for the name itself."""
         wish = replace(self._subject.wish, wildcard=self._subject.name.startswith("*."))
-        self._caa = yield from ruling(self._zones.resolvers, self._own.parent(), wish)
+        self._caa = yield from ruling(self._zones, self._own.parent(), wish)
 
     def probe(self) -> Conversation[None]:
         """Look for an interceptor."""
@@ -151,6 +153,9 @@ class _Case:
         zone = self._zone
         if zone is not None:
             self._servers = yield from servers.inspecting(self._zones, zone, target)
+            apex = dns.name.from_text(zone.name)
+            if target != apex:
+                self._inner = (yield from self._zones.undelegated(target.parent(), apex)).to_text()
         self._kept = yield from negative.remembering(self._zones, list(dict.fromkeys((self._own, target))))
 
     @property
@@ -210,27 +215,15 @@ class _Case:
         descent = self._last
         if descent.zone is None:
             return []
-        belief = self._belief(descent.zone)
-        if belief:
-            return [_wrong_zone(belief, descent.zone)]
+        differing = compare(self._target.to_text(), self._chain, descent.zone, self._inner)
+        if differing:
+            return differing
         if descent.findings or isinstance(self._chain, CertwrightError):
             return []
         there = several(server.name for server in descent.zone.nameservers)
         if descent.named:
             return [ok("Delegation", f"{descent.path[-2]} delegates {descent.zone.name} to {there}, as the zone says")]
         return [ok("Delegation", f"{descent.zone.name} is at {there}; the servers of the zone above hold it, too")]
-
-    def _belief(self, zone: Zone) -> str:
-        """What the resolvers have instead of the zone, if they do not have it where it is."""
-        chain, name = self._chain, self._target.to_text()
-        if isinstance(chain, CertwrightError):
-            return f"the resolvers know no zone for {name}" if chain.reason == ZONE_NOT_FOUND else ""
-        if chain.zone.name != zone.name:
-            return f"the resolvers have {name} in the zone {chain.zone.name}"
-        believed = {server.name for server in chain.zone.nameservers}
-        if believed & {server.name for server in zone.nameservers}:
-            return ""
-        return f"the resolvers have the zone at {several(believed)}"
 
     def _way(self) -> list[Finding]:
         """The CNAMEs."""
@@ -264,15 +257,6 @@ class _Case:
             if self._held(self._target):
                 action += "; first remove the other records there, a CNAME stands alone"
         return [problem("CNAMEMissing", text, action)]
-
-
-def _wrong_zone(believed: str, zone: Zone) -> Finding:
-    return problem(
-        "WrongZone",
-        f"{believed}, and the authoritative servers in {zone.name} at {several(s.name for s in zone.nameservers)}; "
-        "a CA asks the latter",
-        f"let the operator ask resolvers that see the public DNS (dns01.nameservers), or set dns01.zone to {zone.name}",
-    )
 
 
 def _caa(verdict: CaaVerdict) -> Finding:

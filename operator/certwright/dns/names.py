@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHALLENGE_LABEL = "_acme-challenge"
+_IDNA = dns.name.IDNA2008Codec(uts_46=True, allow_pure_ascii=True)
+"""Leaves ASCII labels alone: an underscore is no part of IDNA."""
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
@@ -31,7 +33,7 @@ def canonical(text: str) -> dns.name.Name:
             253 octets in all (RFC 1035 section 2.3.4).
     """
     try:
-        name = dns.name.from_text(text, idna_codec=dns.name.IDNA_2008_UTS_46).canonicalize()
+        name = dns.name.from_text(text, idna_codec=_IDNA).canonicalize()
     except (dns.exception.DNSException, UnicodeError) as error:
         raise InvalidSpec(f"{text[:80]!r} is not a DNS name: {error}") from None
     if name == dns.name.root:

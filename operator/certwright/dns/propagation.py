@@ -6,7 +6,7 @@ the same words, so that status is not written anew on every look. When to look a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ import dns.name
 import dns.rcode
 from dns.rdatatype import CNAME, TXT
 
+from certwright.dns.answers import is_lame
 from certwright.dns.resolvers import UNAVAILABLE
 from certwright.dns.transport import Conversation, converse
 from certwright.dns.wire import Endpoint, Fault, Query, Reply
-from certwright.dns.zone import Zones, is_lame
 from certwright.errors import CertwrightError, InvalidSpec, Retryable
 from certwright.resources.order import Record, ServerAnswer, Verdict
 from certwright.resources.values import clip, parse_duration
@@ -26,7 +26,7 @@ from certwright.resources.values import clip, parse_duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from certwright.dns.zone import Zone
+    from certwright.dns.zone import Zone, Zones
     from certwright.resources.reading import Fields
 
 VALUES_SHOWN = 3
@@ -174,13 +174,14 @@ def _look(server: str, reply: Reply, value: str, zone: Zone | None) -> _Look:
 def _tolerant(looks: Sequence[_Look]) -> list[_Look]:
     """An IPv6 address without an answer does not count where the same server's IPv4 address holds the record.
 
-    Clusters without a working IPv6 path are common, and it is the same server's data that was just seen.
+    Clusters without a working IPv6 path are common, and it is the same server's data that was just seen. Where no IPv6
+    address answers at all, that path is dead, and servers with no other address cannot be asked from here.
     """
-    seen = {look.server for look in looks if look.held and ":" not in look.reply.query.endpoint.address}
+    six = [look for look in looks if ":" in look.reply.query.endpoint.address]
+    seen = {look.server for look in looks if look.held and look not in six}
+    dead = bool(seen) and all(look.reply.fault for look in six)
     return [
-        _Look(look.server, look.reply, None, look.answer)
-        if look.reply.fault and look.server in seen and ":" in look.reply.query.endpoint.address
-        else look
+        replace(look, held=None) if look.reply.fault and look in six and (dead or look.server in seen) else look
         for look in looks
     ]
 

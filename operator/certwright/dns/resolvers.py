@@ -219,7 +219,8 @@ class Resolvers:
     def _fault(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, replies: Sequence[Reply]) -> Retryable:
         if not replies:
             names = ", ".join(map(str, self.servers))
-            return Retryable(f"no DNS resolver is usable: {names} has no address", reason=UNAVAILABLE)
+            why = f"{names} has no address" if names else "none is configured"
+            return Retryable(f"no DNS resolver is usable: {why}", reason=UNAVAILABLE)
         said = "; ".join(f"{reply.query.endpoint}: {reply}" for reply in replies)
         return Retryable(f"no resolver answered for {rdtype.name} of {name.to_text()} ({said})", reason=UNAVAILABLE)
 

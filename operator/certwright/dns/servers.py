@@ -15,9 +15,9 @@ import dns.name
 import dns.rcode
 from dns.rdatatype import CNAME, SOA, TXT
 
+from certwright.dns.answers import is_lame, referral
 from certwright.dns.finding import Finding, advice, ok, problem, several
 from certwright.dns.wire import Fault, Query, Reply, Via
-from certwright.dns.zone import is_lame, referral
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

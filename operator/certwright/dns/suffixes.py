@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING
 
 from publicsuffixlist import PublicSuffixList
 
+from certwright.dns.names import ancestors
+
 if TYPE_CHECKING:
     import dns.name
+
+TOP_LABELS = 2
+"""Of a top-level domain: its own and the root's."""
 
 
 @cache
@@ -25,3 +30,12 @@ def is_public_suffix(name: dns.name.Name) -> bool:
     """Whether it is the root or an ICANN public suffix; the name is lower-case A-labels."""
     text = name.to_text(omit_final_dot=True)
     return len(name.labels) <= 1 or bool(_list().is_public(text))
+
+
+def domain_of(name: dns.name.Name) -> dns.name.Name | None:
+    """The shortest name at or above it that somebody may own: one label below the public suffix.
+
+    Where no suffix is listed, the top-level domain counts as one. None for a suffix itself.
+    """
+    owned = [label for label in ancestors(name) if len(label.labels) > TOP_LABELS and not is_public_suffix(label)]
+    return owned[-1] if owned else None

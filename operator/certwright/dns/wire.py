@@ -20,6 +20,7 @@ EDNS_PAYLOAD = 1232
 """Octets of UDP that hardly any path fragments."""
 _HEADER = struct.Struct("!HHHHHH")
 _OPT = struct.pack("!BHHIH", 0, dns.rdatatype.OPT, EDNS_PAYLOAD, 0, 0)
+_TELLING = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
 _IS_RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _RCODE = 0x8000, 0x0200, 0x0100, 0x000F
 
 
@@ -111,8 +112,11 @@ class Reply:
 
     @property
     def answer(self) -> dns.message.Message | None:
-        """The message when it says something about the name: NXDOMAIN does, SERVFAIL or REFUSED does not."""
-        if self.message is not None and self.message.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+        """The message when it says something about the name: NXDOMAIN does, SERVFAIL or REFUSED does not.
+
+        YXDOMAIN does as well: a DNAME makes too long a name of it (RFC 6672 section 2.2).
+        """
+        if self.message is not None and self.message.rcode() in _TELLING:
             return self.message
         return None
 

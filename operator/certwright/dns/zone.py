@@ -1,7 +1,9 @@
 """Finds the zone a name is in, and every address of that zone's name servers.
 
-The resolvers are asked for SOA from the given name upwards, past labels that fail. They are never asked here for the
-challenge's own name: an answer that it does not exist would be kept by them (RFC 2308) and outlast the record's making.
+The resolvers say only where the domain itself is served; from there down its own servers are asked. Resolvers that are
+asked for a name which does not exist yet keep that for a while (RFC 2308), for all names below it as well (RFC 8020),
+and so would not see a record that is made just now. Where the servers are out of reach, the resolvers are asked for the
+SOA of the name and of those above it, past labels that fail.
 """
 
 from __future__ import annotations
@@ -10,18 +12,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
 from dns.rdatatype import AAAA, NS, SOA, A
 
+from certwright.dns.answers import held_below, is_lame, referral, soa_of
 from certwright.dns.cache import Cache
+from certwright.dns.finding import several
 from certwright.dns.names import ancestors, canonical
 from certwright.dns.resolvers import UNAVAILABLE, Refuse
-from certwright.dns.suffixes import is_public_suffix
+from certwright.dns.suffixes import domain_of, is_public_suffix
 from certwright.dns.transport import Conversation, hold
 from certwright.dns.wire import Endpoint, Query, Reply
 from certwright.errors import CertwrightError, Retryable, Terminal
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from certwright.dns.resolvers import Resolvers
 
 ZONE_NOT_FOUND = "ZoneNotFound"
+MOST_STEPS = 40
+"""Questions on the way down from a domain to the zone of one name."""
+PROBE = b"_zone"
+"""Label of a name below the one in question, that nobody else asks for."""
 CACHE_SECONDS = 300.0
 """Longest time a zone or its servers are remembered; shorter where the TTL is."""
 
@@ -110,15 +117,83 @@ class Zones:
         return (yield from self.serving(apex))
 
     def walking(self, name: dns.name.Name) -> Conversation[dns.name.Name]:
-        """The apex of the zone that holds a name, by SOA from leaf to apex (RFC 1034 section 4.2.1).
+        """The apex of the zone that holds a name.
 
         Raises:
             Retryable: When servers do not answer.
             Terminal: When nothing below a public suffix is a zone.
         """
-        known = self._apexes.get(name)
+        apex = self._apexes.get(name)
+        if apex is None:
+            try:
+                apex = yield from self._by_authority(name)
+            except CertwrightError:  # the domain's servers are out of reach, or not served as they should be
+                apex = None
+            apex = apex or (yield from self._by_resolvers(name))
+        return apex
+
+    def _by_authority(self, name: dns.name.Name) -> Conversation[dns.name.Name | None]:
+        """Down from the domain by the word of its own servers; None where the domain is no zone.
+
+        Raises:
+            CertwrightError: When a zone on the way is not served.
+        """
+        domain = domain_of(name)
+        apex = (yield from self._domain_apex(domain)) if domain else None
+        asked, seconds = name, CACHE_SECONDS
+        for _ in range(MOST_STEPS):
+            if apex is None or asked == apex:
+                break
+            zone = yield from self.serving(apex)
+            message = yield from self.asking(zone, asked, SOA)
+            seconds = min([seconds, *(rrset.ttl for rrset in (*message.answer, *message.authority))])
+            below = referral(message, zone) or held_below(message, asked, zone)
+            if below is not None and asked.is_subdomain(below):
+                apex, asked = below, name
+            elif message.answer:  # a CNAME hides which zone its owner is in, and no apex has one
+                asked = asked.parent()
+            else:
+                if message.rcode() == dns.rcode.NXDOMAIN:
+                    apex = yield from self.undelegated(name, apex)
+                break
+        if apex is not None:
+            self._apexes.put(name, apex, seconds=seconds)
+        return apex
+
+    def _domain_apex(self, domain: dns.name.Name) -> Conversation[dns.name.Name | None]:
+        """The apex of the zone that a domain is in, by the resolvers: as a rule its own, and so no negative answer."""
+        known = self._apexes.get(domain)
         if known is not None:
             return known
+        soa = soa_of(domain, (yield from self.resolvers.asking(domain, SOA)))
+        if soa is None or is_public_suffix(soa.name):
+            return None
+        self._apexes.put(domain, soa.name.canonicalize(), seconds=min(soa.ttl, CACHE_SECONDS))
+        return soa.name.canonicalize()
+
+    def undelegated(self, name: dns.name.Name, apex: dns.name.Name) -> Conversation[dns.name.Name]:
+        """A deeper zone that only the resolvers know, else the apex; asked where the apex's servers know no such name.
+
+        Companies have such zones. The question is for a name below it, so that no resolver keeps an answer that counts
+        for the name itself. Where a wildcard or a DNAME answers that, the name has an answer, too.
+        """
+        for label in ancestors(name):
+            if label == apex:
+                break
+            try:
+                for asked in (dns.name.Name((PROBE, *label.labels)), label):
+                    message = yield from self.resolvers.asking(asked, SOA)
+                    soa = soa_of(asked, message)
+                    if soa is not None and soa.name.is_subdomain(apex):
+                        return soa.name.canonicalize()
+                    if not message.answer:
+                        return apex
+            except (Retryable, dns.name.NameTooLong):
+                break
+        return apex
+
+    def _by_resolvers(self, name: dns.name.Name) -> Conversation[dns.name.Name]:
+        """By SOA from leaf to apex, for which the resolvers are asked (RFC 1034 section 4.2.1)."""
         fault: Retryable | None = None
         for label in ancestors(name):
             if is_public_suffix(label):
@@ -128,15 +203,16 @@ class Zones:
             except Retryable as error:
                 fault = fault or error
                 continue
-            soa = _zone_of(label, message)
+            soa = soa_of(label, message)
             if soa is not None and not is_public_suffix(soa.name):
                 self._apexes.put(name, soa.name.canonicalize(), seconds=min(soa.ttl, CACHE_SECONDS))
                 return soa.name.canonicalize()
         if fault:
             raise fault
         raise Terminal(
-            f"no zone found for {name.to_text()}: the resolvers know no zone at or above it below the public suffix; "
-            "check the spelling, that the domain is registered and delegated, or set dns01.zone",
+            f"no zone found for {name.to_text()}: the resolvers {several(self.resolvers.servers)} know no zone at or "
+            "above it below the public suffix; check the spelling and that the domain is registered and delegated, or "
+            "ask others if these hide it (dns01.nameservers), or set dns01.zone",
             reason=ZONE_NOT_FOUND,
         )
 
@@ -194,36 +270,6 @@ class Zones:
             f"{reply.query.endpoint}: {'not authoritative' if reply.answer is not None else reply}" for reply in replies
         )
         raise Retryable(f"no name server of {zone.name} answered for {name.to_text()} ({said})", reason=UNAVAILABLE)
-
-
-def is_lame(message: dns.message.Message, zone: Zone) -> bool:
-    """Whether a server that should serve the zone answers as if it did not: without authority, referring elsewhere."""
-    return not message.flags & dns.flags.AA and not message.answer and referral(message, zone) is None
-
-
-def referral(message: dns.message.Message, zone: Zone) -> dns.name.Name | None:
-    """The zone below this one that a server points to instead of answering (RFC 1034 section 4.3.2), if it does."""
-    if message.answer or message.flags & dns.flags.AA:
-        return None
-    apex = dns.name.from_text(zone.name)
-    for rrset in message.authority:
-        if rrset.rdtype == NS and rrset.name != apex and rrset.name.is_subdomain(apex):
-            return rrset.name.canonicalize()
-    return None
-
-
-def _zone_of(name: dns.name.Name, message: dns.message.Message) -> dns.rrset.RRset | None:
-    """The SOA that says which zone a name is in, if the answer to `SOA name` has one.
-
-    An apex has no CNAME. An authority section tells only of the name itself when nothing redirected the question, and
-    only its ancestors can hold it.
-    """
-    for rrset in message.answer:
-        if rrset.rdtype == SOA and rrset.name == name:
-            return rrset
-    if message.answer:
-        return None
-    return next((r for r in message.authority if r.rdtype == SOA and name.is_subdomain(r.name)), None)
 
 
 def _addresses(answer: dns.message.Message | Retryable) -> Iterable[str]:

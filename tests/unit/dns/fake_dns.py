@@ -36,6 +36,7 @@ class Asked(NamedTuple):
     name: str
     rdtype: str
     transport: str
+    recurse: bool
 
 
 class FakeDns:
@@ -43,11 +44,16 @@ class FakeDns:
 
     Attributes:
         faults: How an address misbehaves: silent, refused, servfail, lame, truncates, garbage, forges, empty, tcp-only,
-            udp-only, intercepted (a resolver answers in its place).
+            udp-only, slow (UDP answers come when nobody waits for them any more), liar (with authority, it says that no
+            name exists), signed (answers carry signatures that nobody asked for), strips (it leaves out the authority
+            section), hides (it says of every name below a top-level domain that it has nothing), intercepted (a
+            resolver answers in its place).
         kept: Seconds that the resolver still keeps the answer that a name does not exist.
-        broken: Names that the resolver answers with this rcode.
+        broken: Names that the resolver answers with this rcode; `NAME TYPE` for one type only.
         stale: Addresses that serve an old zone instead of the current one, by zone name.
         asked: Everything asked, in order.
+        learned: Names that the resolver was asked to find and that do not exist.
+        keeps: Whether the resolver goes by these from then on, for all names below as well (RFC 2308, RFC 8020).
     """
 
     def __init__(self) -> None:
@@ -58,6 +64,8 @@ class FakeDns:
         self.kept: dict[str, int] = {}
         self.stale: dict[tuple[str, str], dns.zone.Zone] = {}
         self.asked: list[Asked] = []
+        self.learned: set[dns.name.Name] = set()
+        self.keeps = False
         # Below the ports that the kernel gives to clients, so that no client of this machine has it at any address.
         self.port = 10000 + secrets.randbelow(20000)
         self._selector = selectors.DefaultSelector()
@@ -65,8 +73,7 @@ class FakeDns:
         self._sockets: list[socket.socket] = [self._wake, self._waker]
         self._open: set[str] = set()
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._lock = threading.Lock()
-        self._jobs: list[str] = []
+        self._later: list[tuple[float, socket.socket, bytes, object]] = []
 
     def __enter__(self) -> Self:
         self._selector.register(self._wake, selectors.EVENT_READ)
@@ -137,16 +144,24 @@ class FakeDns:
 
     def _serve(self) -> None:
         while True:
-            for key, _ in self._selector.select():
+            due = self._later[0][0] - time.monotonic() if self._later else None
+            for key, _ in self._selector.select(due if due is None else max(due, 0)):
                 if key.fileobj is self._wake:
                     return
                 address, kind = key.data
                 if kind == "UDP":
                     wire, client = key.fileobj.recvfrom(65535)
                     for answer in self._respond(address, wire, "UDP"):
-                        key.fileobj.sendto(answer, client)
+                        if self.faults.get(address) == "slow":
+                            self._later.append((time.monotonic() + LIMITS.udp + 0.2, key.fileobj, answer, client))
+                        else:
+                            key.fileobj.sendto(answer, client)
                 else:
                     self._stream(address, key.fileobj)
+
+            while self._later and self._later[0][0] <= time.monotonic():
+                _, sock, answer, client = self._later.pop(0)
+                sock.sendto(answer, client)
 
     def _stream(self, address: str, listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -169,7 +184,8 @@ class FakeDns:
     def _respond(self, address: str, wire: bytes, transport: str) -> list[bytes]:  # noqa: PLR0911 - one a fault
         query = dns.message.from_wire(wire)
         question = query.question[0]
-        self.asked.append(Asked(address, question.name.to_text(), dns.rdatatype.to_text(question.rdtype), transport))
+        kind, recurse = dns.rdatatype.to_text(question.rdtype), bool(query.flags & dns.flags.RD)
+        self.asked.append(Asked(address, question.name.to_text(), kind, transport, recurse))
         fault = self.faults.get(address, "")
         answer = dns.message.make_response(query, recursion_available=address == RESOLVER)
         if fault == "silent" or (fault == "tcp-only" and transport == "UDP"):
@@ -193,6 +209,7 @@ class FakeDns:
             answer.authority.append(dns.rrset.from_text(".", 60, IN, NS, "a.root-servers.net."))
         else:
             self._authoritative(address, question.name, question.rdtype, answer)
+        self._distort(fault, question.name, answer)
         if fault == "forges":
             forged = dns.message.make_response(query)
             forged.id = query.id ^ 1
@@ -200,6 +217,24 @@ class FakeDns:
             other.id = query.id
             return [b"\x00", forged.to_wire(), other.to_wire(), answer.to_wire(max_size=65535)]
         return [answer.to_wire(max_size=65535)]
+
+    def _distort(self, fault: str, name: dns.name.Name, answer: dns.message.Message) -> None:
+        if fault == "liar":
+            origin = self._deepest(name, self.zones)
+            answer.answer, answer.authority = [], [self.zones[origin].get_rrset(origin, SOA)]
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        elif fault == "strips" or (fault == "hides" and len(name.labels) > 2):
+            answer.authority = []
+            if fault == "hides":
+                answer.answer = []
+                answer.set_rcode(dns.rcode.NOERROR)
+        elif fault == "signed":
+            for section in (answer.answer, answer.authority):
+                section += [_signature(rrset) for rrset in section]
+            if not answer.answer and answer.flags & dns.flags.AA:
+                next_name = f"\\000.{name.to_text()}"
+                nsec = dns.rrset.from_text(name, 60, IN, "NSEC", f"{next_name} RRSIG NSEC")
+                answer.authority += [nsec, _signature(nsec)]
 
     def _remember(self, name: dns.name.Name, answer: dns.message.Message) -> None:
         origin = self._deepest(name, self.zones)
@@ -210,13 +245,18 @@ class FakeDns:
 
     def _resolve(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message) -> None:
         for _ in range(12):
-            rcode = self.broken.get(name.to_text())
+            kind = f"{name.to_text()} {dns.rdatatype.to_text(rdtype)}"
+            rcode = self.broken.get(name.to_text(), self.broken.get(kind))
+            if self.keeps and any(name.is_subdomain(gone) for gone in self.learned):
+                rcode = dns.rcode.NXDOMAIN
             zone = self._deepest(name, self.zones)
             if rcode is not None or zone is None:
                 answer.set_rcode(dns.rcode.NXDOMAIN if rcode is None else rcode)
                 return
             target = self._lookup(self.zones[zone], name, rdtype, answer)
             if target is None:
+                if answer.rcode() == dns.rcode.NXDOMAIN:
+                    self.learned.add(name.canonicalize())
                 return
             name = target
         answer.set_rcode(dns.rcode.SERVFAIL)
@@ -281,3 +321,10 @@ class FakeDns:
         if not exists:
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return None
+
+
+def _signature(rrset: dns.rrset.RRset) -> dns.rrset.RRset:
+    """A signature as it looks; nobody here checks it."""
+    kind, labels = dns.rdatatype.to_text(rrset.rdtype), len(rrset.name.labels) - 1
+    text = f"{kind} 13 {labels} {rrset.ttl} 20300101000000 20200101000000 1 {rrset.name.to_text()} c2lnbmF0dXJl"
+    return dns.rrset.from_text(rrset.name, rrset.ttl, IN, "RRSIG", text)

@@ -113,7 +113,7 @@ def test_many_records_make_a_short_text() -> None:
 
 
 def ruled(world: FakeDns, name: str, wish: Wish = WISH) -> CaaVerdict:
-    return hold(ruling(world.resolvers(), dns.name.from_text(name), wish))
+    return hold(ruling(world.finder(), dns.name.from_text(name), wish))
 
 
 class TestClimb:
@@ -152,6 +152,13 @@ class TestClimb:
         world.broken["example.com."] = dns.rcode.SERVFAIL
         assert ruled(world, "www.example.com").ruling is Ruling.ALLOWS
 
-    def test_all_names_side_by_side_in_one_round(self, world: FakeDns) -> None:
-        ruled(world, "a.b.c.example.com")
-        assert [kind for _, kind in world.asked_of(RESOLVER)] == ["CAA"] * 5
+    def test_no_resolver_is_asked_for_names_that_do_not_exist(self, world: FakeDns) -> None:
+        world.zone("example.com", f"c A 192.0.2.1\n@ CAA 0 issue {LE}", "127.7.0.1")
+        assert ruled(world, "a.b.c.example.com").ruling is Ruling.ALLOWS
+        asked = [name for name, kind in world.asked_of(RESOLVER) if kind == "CAA"]
+        assert asked == ["c.example.com.", "example.com.", "com."]
+
+    def test_unless_the_zones_servers_cannot_be_reached(self, world: FakeDns) -> None:
+        world.zone("example.com", "a.b CAA 0 issue other.example", "127.7.0.1")
+        world.faults["127.7.0.1"] = "silent"
+        assert ruled(world, "a.b.example.com").ruling is Ruling.REFUSES

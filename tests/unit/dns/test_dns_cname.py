@@ -15,7 +15,7 @@ def test_no_cname(world: FakeDns) -> None:
     chain = follow(world.finder(), NAME)
     assert (chain.names, chain.zone.name) == ((NAME,), "example.com.")
     assert not asked_resolver_for(world, NAME), "a resolver would keep the answer that it does not exist"
-    assert world.asked_of("127.7.0.1") == [(NAME, "CNAME")]
+    assert world.asked_of("127.7.0.1") == [("www.example.com.", "SOA"), (NAME, "CNAME")]
 
 
 def test_into_another_zone(world: FakeDns) -> None:
@@ -37,6 +37,7 @@ def test_not_followed_where_it_is_not_wanted(world: FakeDns) -> None:
     world.zone("example.com", "_acme-challenge.www 60 IN CNAME www.example.net.", "127.7.0.1")
     chain = follow(world.finder(), NAME, cnames=False)
     assert (chain.target, chain.zone.name) == (NAME, "example.com.")
+    assert not [ask for ask in world.asked if ask.rdtype == "CNAME"], "what is not wanted is not asked for"
 
 
 def test_a_chain(world: FakeDns) -> None:
@@ -71,8 +72,9 @@ def test_a_dname_above(world: FakeDns) -> None:
 def test_a_dname_that_makes_too_long_a_name(world: FakeDns) -> None:
     long = ".".join(["l" * 60] * 3)
     world.zone("example.com", f"www 60 IN DNAME {'m' * 60}.example.net.", "127.7.0.1")
-    with pytest.raises(Retryable, match="YXDOMAIN"):
+    with pytest.raises(Terminal, match=r"the DNAME at www\.example\.com\. makes a name that is too long") as caught:
         follow(world.finder(), f"_acme-challenge.{long}.www.example.com.")
+    assert caught.value.reason == "BadCNAME"
 
 
 def test_a_wildcard_is_overridden_and_not_followed(world: FakeDns) -> None:

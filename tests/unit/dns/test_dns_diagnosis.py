@@ -134,14 +134,27 @@ class TestDelegation:
         assert len(found.servers) == 2
 
     def test_resolvers_in_another_zone(self, world: FakeDns) -> None:
-        """Split DNS: inside, www.example.com is a zone of its own."""
+        """Split DNS: inside, there is a zone that the world knows nothing of, and the operator would write into it."""
+        world.zone("corp.example.com", "host A 192.0.2.1", "127.7.0.5")
+        found = look(world, "host.corp.example.com")
+        assert said(found)["WrongZone"] == (
+            "the resolvers have _acme-challenge.host.corp.example.com. in the zone corp.example.com., and the "
+            "authoritative servers in example.com. at ns1.example.com., ns2.example.com.; a CA asks the latter; to do: "
+            "let the operator ask resolvers that see the public DNS (dns01.nameservers), or set dns01.zone to "
+            "example.com."
+        )
+
+    def test_a_zone_that_is_seen_from_inside_only(self, world: FakeDns) -> None:
+        """Split DNS: the world knows the name, but not that it is a zone of its own; the operator goes by the world."""
         world.zone("www.example.com", "", "127.7.0.5")
         found = look(world)
-        assert said(found)["WrongZone"] == (
-            "the resolvers have _acme-challenge.www.example.com. in the zone www.example.com., and the authoritative "
-            "servers in example.com. at ns1.example.com., ns2.example.com.; a CA asks the latter; to do: let the "
-            "operator ask resolvers that see the public DNS (dns01.nameservers), or set dns01.zone to example.com."
+        assert advice(found)["UndelegatedZone"] == (
+            "the resolvers have _acme-challenge.www.example.com. in the zone www.example.com., to which the name "
+            "servers of example.com. do not delegate: it is seen from inside only, and the record is written into "
+            "example.com.; to do: leave it if the CA asks the public DNS; if it is one that sees www.example.com., set "
+            "dns01.zone to www.example.com."
         )
+        assert not found.problems
 
     def test_resolvers_with_the_zone_at_other_servers(self, world: FakeDns) -> None:
         delegate(world, to=("ns.public.example.",))
