@@ -120,6 +120,8 @@ def _identifier(parent: Tree, identifier: IdentifierJournal) -> None:
             verdict.add(Text.assemble(f"{answer.server} {answer.address}: ", (answer.answer, BAD)))
         if identifier.verdict.action:
             node.add(Text(f"to do: {identifier.verdict.action}"))
+        if identifier.verdict.asked_again:
+            node.add(Text(f"looked for again {identifier.verdict.asked_again}"))
 
 
 def _failure(root: Tree, failure: Mapping[str, Any], attempts: object, issuing: str, now: datetime) -> None:

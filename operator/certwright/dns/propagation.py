@@ -18,10 +18,10 @@ from dns.rdatatype import CNAME, TXT
 from certwright.dns.answers import is_lame
 from certwright.dns.resolvers import UNAVAILABLE
 from certwright.dns.transport import Conversation, converse
-from certwright.dns.wire import Endpoint, Fault, Query, Reply
+from certwright.dns.wire import Endpoint, Fault, Query, Reply, Via
 from certwright.errors import CertwrightError, InvalidSpec, Retryable
-from certwright.resources.order import Record, ServerAnswer, Verdict
-from certwright.resources.values import clip, parse_duration
+from certwright.resources.order import VALUE_LENGTH, VALUES_LIMIT, Record, ServerAnswer, Verdict
+from certwright.resources.values import clip, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from certwright.dns.zone import Zone, Zones
     from certwright.resources.reading import Fields
 
-VALUES_SHOWN = 3
-VALUE_LENGTH = 50
 HELD = "holds the record"
 NOT_ASKED = frozenset({Fault.NO_ROUTE})
 
@@ -62,6 +60,11 @@ class Propagation:
     interval: timedelta = timedelta(seconds=5)
     quorum: int = 100
 
+    @property
+    def rhythm(self) -> str:
+        """When a record that is not seen is looked for again, in words."""
+        return f"within {format_duration(self.interval)}, and given up {format_duration(self.timeout)} after its making"
+
     @classmethod
     def of(cls, config: Fields) -> Propagation:
         """Read it from the solver's fields.
@@ -91,6 +94,21 @@ class _Look:
     reply: Reply
     held: bool | None
     answer: str
+    values: tuple[str, ...] = ()
+
+    @property
+    def evidence(self) -> ServerAnswer:
+        """As status shows it."""
+        reply, message = self.reply, self.reply.message
+        both = message is None and reply.query.via is Via.EITHER and reply.transport == "TCP"
+        return ServerAnswer(
+            self.server,
+            reply.query.endpoint.address,
+            self.answer,
+            Via.EITHER if both else reply.transport,
+            dns.rcode.to_text(message.rcode()) if message is not None else "",
+            self.values,
+        )
 
 
 def check(records: Sequence[Record], zones: Zones, propagation: Propagation) -> list[Verdict]:
@@ -104,12 +122,13 @@ def check(records: Sequence[Record], zones: Zones, propagation: Propagation) -> 
     Returns one verdict a record, in order. A fault of the DNS is a verdict, too, and never raised.
     """
     outcomes = converse([checking(record, zones, propagation) for record in records], limits=zones.resolvers.limits)
-    return [
+    verdicts = [
         Verdict(ok=False, summary=outcome.message, action="look at the DNS resolvers and the zone's delegation")
         if isinstance(outcome, CertwrightError)
         else outcome
         for outcome in outcomes
     ]
+    return [verdict if verdict.ok else replace(verdict, asked_again=propagation.rhythm) for verdict in verdicts]
 
 
 def checking(record: Record, zones: Zones, propagation: Propagation) -> Conversation[Verdict]:
@@ -158,8 +177,8 @@ def _look(server: str, reply: Reply, value: str, zone: Zone | None) -> _Look:
     if message.rcode() == dns.rcode.NXDOMAIN:
         answer = "NXDOMAIN"
     elif values:
-        shown = ", ".join(clip(text, VALUE_LENGTH) for text in values[:VALUES_SHOWN])
-        more = f" and {len(values) - VALUES_SHOWN} more" if len(values) > VALUES_SHOWN else ""
+        shown = ", ".join(clip(text, VALUE_LENGTH) for text in values[:VALUES_LIMIT])
+        more = f" and {len(values) - VALUES_LIMIT} more" if len(values) > VALUES_LIMIT else ""
         answer = f"other TXT values: {shown}{more}"
     elif any(rrset.rdtype == CNAME for rrset in message.answer):
         target = next(rrset[0].target for rrset in message.answer if rrset.rdtype == CNAME)
@@ -168,7 +187,7 @@ def _look(server: str, reply: Reply, value: str, zone: Zone | None) -> _Look:
         answer = "not authoritative for the zone"
     else:
         answer = "no TXT record"
-    return _Look(server, reply, held=False, answer=answer)
+    return _Look(server, reply, held=False, answer=answer, values=tuple(values[:VALUES_LIMIT]))
 
 
 def _tolerant(looks: Sequence[_Look]) -> list[_Look]:
@@ -197,21 +216,17 @@ def _verdict(looks: Sequence[_Look], record: Record, quorum: int) -> Verdict:
     if counted and held * 100 >= quorum * len(counted):
         return Verdict(ok=True, summary=summary)
     shown = missing or looks
+    servers = [look for look in shown if not look.reply.query.recurse]
     return Verdict(
         ok=False,
         summary=summary,
-        missing=tuple(
-            sorted(
-                (ServerAnswer(look.server, look.reply.query.endpoint.address, look.answer) for look in shown),
-                key=lambda answer: (answer.server, answer.address),
-            )
-        ),
-        action=_action(shown, record, some=bool(held)),
+        missing=tuple(sorted((look.evidence for look in shown), key=lambda answer: (answer.server, answer.address))),
+        action=_action(servers, record, some=bool(held)) if servers else _of_resolvers(shown),
     )
 
 
 def _action(missing: Sequence[_Look], record: Record, *, some: bool) -> str:
-    """The one thing to do, by what is worst among the answers."""
+    """The one thing to do where name servers lack the record, by what is worst among the answers."""
     silent = sorted({look.server for look in missing if look.reply.message is None})
     if len(silent) == len({look.server for look in missing}) and not some:
         return (
@@ -228,6 +243,18 @@ def _action(missing: Sequence[_Look], record: Record, *, some: bool) -> str:
         return f"wait; if this lasts, look at the zone transfer to {_several(behind)}"
     provider = record.provider or "the provider"
     return f"wait; if this lasts, see that {provider} writes into the zone {record.zone} of {_several(behind)}"
+
+
+def _of_resolvers(missing: Sequence[_Look]) -> str:
+    """What to do where resolvers alone lack the record."""
+    bad = sorted({look.server for look in missing if look.reply.answer is None})
+    if bad:
+        return f"repair {_several(bad)} or the way to it, or name other resolvers (dns01.nameservers)"
+    behind = sorted({look.server for look in missing})
+    return (
+        f"wait: {_several(behind)} may keep for a while that there was no such record, or an old one; "
+        "propagation.mode Authoritative does not ask it"
+    )
 
 
 def _plain(look: _Look) -> bool:

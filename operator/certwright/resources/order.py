@@ -6,7 +6,7 @@ It holds nothing secret: a TXT value and the name of an object are public by nat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,10 @@ EVIDENCE_LIMIT = 10
 """Identifiers whose verdict is kept in status; the others are only counted."""
 MISSING_LIMIT = 8
 """Servers named in one verdict."""
+VALUES_LIMIT = 3
+"""Values kept of one server's answer."""
+VALUE_LENGTH = 50
+"""Characters of one of them; a challenge's has 43."""
 
 
 class ChallengeState(StrEnum):
@@ -80,15 +84,43 @@ class SolverObject:
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """What one server answered instead of what was expected."""
+    """What one server answered instead of what was expected.
+
+    Args:
+        server: Its name.
+        address: Its address that was asked.
+        answer: What it answered, for a person.
+        transport: How: UDP, TCP, TLS or HTTPS. It makes no other answer of the same one.
+        rcode: The answer's response code (RFC 1035 section 4.1.1); empty where none came, and for what is no DNS.
+        values: What it has there in place of what was expected; the first few.
+    """
 
     server: str
     address: str
     answer: str
+    transport: str = field(default="", compare=False)
+    rcode: str = ""
+    values: tuple[str, ...] = ()
 
-    def body(self) -> dict[str, str]:
-        """As it is written."""
-        return {"server": self.server, "address": self.address, "answer": clip(self.answer)}
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> ServerAnswer:
+        """Read it from status."""
+        values = body.get("values")
+        return cls(
+            *(str(body.get(name, "")) for name in ("server", "address", "answer", "transport", "rcode")),
+            values=tuple(map(str, values)) if isinstance(values, list) else (),
+        )
+
+    def body(self) -> dict[str, Any]:
+        """As it is written; bounded."""
+        body: dict[str, Any] = {"server": self.server, "address": self.address, "answer": clip(self.answer)}
+        if self.transport:
+            body["transport"] = self.transport
+        if self.rcode:
+            body["rcode"] = self.rcode
+        if self.values:
+            body["values"] = [clip(value, VALUE_LENGTH) for value in self.values[:VALUES_LIMIT]]
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +128,8 @@ class Verdict:
     """What a solver's check found; when not `ok`, `action` is the one thing to do.
 
     `tolerable` says that the way from here may be all that is wrong, so that the CA may be told after a while. It is
-    for whoever looked, and not kept in status.
+    for whoever looked, and not kept in status. `asked_again` says in words when the next look is: an interval, since a
+    time would be another one after each look.
     """
 
     ok: bool
@@ -104,6 +137,7 @@ class Verdict:
     missing: tuple[ServerAnswer, ...] = ()
     action: str = ""
     tolerable: bool = False
+    asked_again: str = ""
 
     @classmethod
     def of(cls, body: object) -> Verdict | None:
@@ -115,11 +149,12 @@ class Verdict:
             ok=False,
             summary=str(body.get("summary", "")),
             missing=tuple(
-                ServerAnswer(*(str(item.get(name, "")) for name in ("server", "address", "answer")))
+                ServerAnswer.of(item)
                 for item in (missing if isinstance(missing, list) else ())
                 if isinstance(item, dict)
             ),
             action=str(body.get("action", "")),
+            asked_again=str(body.get("askedAgain", "")),
         )
 
     def body(self) -> dict[str, Any]:
@@ -129,6 +164,8 @@ class Verdict:
             body["missing"] = [answer.body() for answer in self.missing[:MISSING_LIMIT]]
         if self.action:
             body["action"] = clip(self.action)
+        if self.asked_again:
+            body["askedAgain"] = self.asked_again
         return body
 
 

@@ -63,6 +63,7 @@ def shop(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeA
                     "summary": "1 of 2 addresses of the zone's name servers hold the record",
                     "missing": [{"server": "ns2.example.test.", "address": "192.0.2.2", "answer": "NXDOMAIN"}],
                     "action": "wait; if this lasts, look at the zone transfer to ns2.example.test.",
+                    "askedAgain": "within 5s, and given up 1h after its making",
                 },
             }
         ],

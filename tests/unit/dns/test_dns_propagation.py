@@ -43,6 +43,48 @@ def test_not_there(world: FakeDns) -> None:
     )
 
 
+def test_the_evidence(world: FakeDns) -> None:
+    """What status shows of each that has it not: who, where, how, with which code, and what instead."""
+    world.zone("example.com", "@ NS ns3\n@ NS ns4\nns3 A 127.7.0.3\nns4 A 127.7.0.4", "127.7.0.1", "127.7.0.2")
+    for address in ("127.7.0.3", "127.7.0.4"):
+        world.serves[address].add(dns.name.from_text("example.com."))
+        world.listen(address)
+    world.add_txt(NAME, "old")
+    world.faults |= {"127.7.0.2": "truncates", "127.7.0.3": "silent", "127.7.0.4": "refused"}
+    verdict = look(world, interval=timedelta(seconds=7), timeout=timedelta(minutes=90))
+    assert verdict.body() == {
+        "summary": "0 of 4 addresses of the servers asked hold the record",
+        "missing": [
+            {
+                "server": f"ns{number}.example.com.",
+                "address": f"127.7.0.{number}",
+                "answer": answer,
+                "transport": transport,
+                **({"rcode": rcode} if rcode else {}),
+                **({"values": ["old"]} if rcode == "NOERROR" else {}),
+            }
+            for number, answer, transport, rcode in (
+                (1, "other TXT values: old", "UDP", "NOERROR"),
+                (2, "other TXT values: old", "TCP", "NOERROR"),
+                (3, "no answer", "UDP, then TCP", ""),
+                (4, "REFUSED", "UDP", "REFUSED"),
+            )
+        ],
+        "action": "make ns4.example.com. serve example.com., or take it out of the zone's NS records",
+        "askedAgain": "within 7s, and given up 1h30m after its making",
+    }
+
+
+def test_when_it_is_asked_again_is_said_of_a_fault_of_the_dns_too(world: FakeDns) -> None:
+    world.faults[RESOLVER] = "silent"
+    verdict = look(world)
+    assert "no resolver answered for NS of example.com." in verdict.summary
+    assert verdict.asked_again == "within 5s, and given up 1h after its making"
+    world.faults.clear()
+    world.add_txt(NAME, VALUE)
+    assert look(world).asked_again == ""
+
+
 def test_other_values_are_shown_and_bounded(world: FakeDns) -> None:
     world.add_txt(NAME, *(f"{number}" + "v" * 100 for number in range(6)))
     said = look(world).missing[0].answer
@@ -129,6 +171,37 @@ def test_a_dead_ipv6_path_does_not_block(world: FakeDns) -> None:
     )
 
 
+def six(world: FakeDns) -> None:
+    """A third server, with an IPv6 address only."""
+    try:
+        world.zone("example.com", "@ NS ns6\nns6 AAAA ::1", "127.7.0.1", "127.7.0.2")
+        world.serves["::1"].add(dns.name.from_text("example.com."))
+        world.listen("::1")
+    except OSError:
+        pytest.skip("no IPv6 here")
+
+
+def test_ipv6_addresses_are_asked_like_others(world: FakeDns) -> None:
+    six(world)
+    old = world.zones[dns.name.from_text("example.com.")]
+    world.stale["::1", "example.com."] = dns.zone.from_text(old.to_text(), "example.com.", relativize=False)
+    world.add_txt(NAME, VALUE)
+    assert answers(look(world)) == [("::1", "NXDOMAIN")]
+    del world.stale["::1", "example.com."]
+    assert look(world).summary == "3 of 3 addresses of the servers asked hold the record"
+
+
+def test_a_server_that_only_a_dead_ipv6_path_leads_to_does_not_block(world: FakeDns) -> None:
+    six(world)
+    world.add_txt(NAME, VALUE)
+    world.faults["::1"] = "silent"
+    assert look(world).summary == (
+        "2 of 2 addresses of the servers asked hold the record; not counted: ::1 (no answer)"
+    )
+    world.faults["127.7.0.1"] = world.faults["127.7.0.2"] = "silent"
+    assert not look(world).ok, "nobody has been seen to have it"
+
+
 def test_only_a_dead_ipv6_path_is_no_proof(world: FakeDns) -> None:
     world.zone("six.example.com", "ns1 60 IN AAAA 2001:db8::1", ns=("ns1",))
     verdict = look(world, Record("_acme-challenge.six.example.com.", "six.example.com.", "rfc2136", VALUE))
@@ -149,6 +222,16 @@ def test_modes(world: FakeDns) -> None:
 def test_what_a_resolver_says(world: FakeDns) -> None:
     verdict = look(world, mode=Mode.RECURSIVE)
     assert [(m.server, m.answer) for m in verdict.missing] == [(f"resolver {RESOLVER}:{world.port}", "NXDOMAIN")]
+    assert verdict.action == (
+        f"wait: resolver {RESOLVER}:{world.port} may keep for a while that there was no such record, or an old one; "
+        "propagation.mode Authoritative does not ask it"
+    )
+
+
+def test_a_resolver_that_does_not_answer(world: FakeDns) -> None:
+    world.faults[RESOLVER] = "servfail"
+    verdict = look(world, mode=Mode.RECURSIVE)
+    assert verdict.action.startswith(f"repair resolver {RESOLVER}:{world.port} or the way to it")
 
 
 def test_many_records_and_a_zone_that_is_gone(world: FakeDns) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from certwright.resources.order import (
     EVIDENCE_LIMIT,
     MISSING_LIMIT,
+    VALUES_LIMIT,
     ChallengeState,
     IdentifierJournal,
     OrderJournal,
@@ -21,8 +22,11 @@ verdicts = st.builds(
     Verdict,
     ok=st.just(False),  # one that is good has nothing to tell, so it is not kept
     summary=texts,
-    missing=st.lists(st.builds(ServerAnswer, texts, texts, texts), max_size=MISSING_LIMIT).map(tuple),
+    missing=st.lists(
+        st.builds(ServerAnswer, *[texts] * 5, st.lists(texts, max_size=VALUES_LIMIT).map(tuple)), max_size=MISSING_LIMIT
+    ).map(tuple),
     action=texts,
+    asked_again=texts,
 )
 identifiers = st.builds(
     IdentifierJournal,
@@ -60,7 +64,10 @@ def test_the_evidence_is_bounded_and_every_record_is_kept() -> None:
     verdict = Verdict(
         ok=False,
         summary="s" * 1000,
-        missing=tuple(ServerAnswer(f"ns{number}", "192.0.2.1", "a" * 1000) for number in range(50)),
+        missing=tuple(
+            ServerAnswer(f"ns{number}", "192.0.2.1", "a" * 1000, "UDP", "NXDOMAIN", ("v" * 99,) * 9)
+            for number in range(50)
+        ),
         action="t" * 1000,
     )
     seen = IdentifierJournal("seen", "dns-01", ChallengeState.CHECKING, RECORD, Verdict(ok=True, summary="seen"))
@@ -74,7 +81,15 @@ def test_the_evidence_is_bounded_and_every_record_is_kept() -> None:
     assert all(len(item["verdict"]["missing"]) == MISSING_LIMIT for item in told)
     assert len(told[0]["verdict"]["summary"]) == len(told[0]["verdict"]["action"]) == 300
     assert max(len(answer["answer"]) for answer in told[0]["verdict"]["missing"]) == 300
-    assert len(json.dumps(body)) < 60_000
+    assert {tuple(map(len, answer["values"])) for answer in told[0]["verdict"]["missing"]} == {(50, 50, 50)}
+    assert len(json.dumps(body)) < 90_000
+
+
+def test_the_transport_alone_makes_no_other_answer() -> None:
+    """A path that loses some packets would else have the status written again and again."""
+    answer = ServerAnswer("ns1", "192.0.2.1", "NXDOMAIN", "UDP", "NXDOMAIN")
+    assert answer == ServerAnswer("ns1", "192.0.2.1", "NXDOMAIN", "TCP", "NXDOMAIN")
+    assert answer != ServerAnswer("ns1", "192.0.2.1", "NXDOMAIN", "UDP", "NOERROR")
 
 
 def test_whether_a_verdict_is_tolerable_is_not_kept() -> None:
