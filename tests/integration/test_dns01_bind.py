@@ -11,7 +11,7 @@ from certwright.dns.transport import Limits
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec, Retryable, Terminal
 from certwright.providers import registry
-from certwright.providers.base import Provider
+from certwright.providers.base import Provider, Rehearsing
 from certwright.providers.conformance import Check, Subject, checks
 from certwright.resources.order import Record
 from certwright.resources.reading import Fields
@@ -191,6 +191,39 @@ def test_a_zone_that_the_server_has_not(bind: Bind) -> None:
     made = solver(bind, zone="elsewhere.test")
     with pytest.raises(Terminal, match=r"does not take updates of elsewhere\.test\. \(NOTAUTH\)"):
         made.present([plan(made, "www.elsewhere.test", "1")])
+
+
+def rehearse(bind: Bind, zone: str, secret: bytes | None = None, **changes: object) -> None:
+    content = bind.tsig_secret.encode() if secret is None else secret
+    _, provider = registry.build(fields(bind, **changes), lambda _name, _key: content)
+    assert isinstance(provider, Rehearsing)
+    provider.rehearse(zone)
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "TCP"])
+def test_a_rehearsal_changes_nothing(bind: Bind, protocol: str) -> None:
+    before = bind.zone_dump("example.test")
+    rehearse(bind, "example.test.", protocol=protocol)
+    assert bind.zone_dump("example.test") == before, "its serial included"
+
+
+@pytest.mark.parametrize(
+    ("zone", "secret", "changes", "reason"),
+    [
+        ("example.test.", base64.b64encode(b"wrong"), {}, "TSIGRefused"),
+        ("example.test.", None, {"tsigKeyName": "nobody"}, "TSIGRefused"),
+        ("example.test.", None, {"tsigKeyName": None, "tsigSecretSecretRef": None}, "UpdateRefused"),
+        ("frozen.test.", None, {}, "UpdateRefused"),
+        ("elsewhere.test.", None, {}, "NotPrimary"),
+        ("sub.more.test.", None, {}, "NotPrimary"),
+    ],
+)
+def test_a_rehearsal_says_what_an_update_would(
+    bind: Bind, zone: str, secret: bytes | None, changes: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(Terminal) as caught:
+        rehearse(bind, zone, secret, **changes)
+    assert caught.value.reason == reason
 
 
 def test_no_such_zone(bind: Bind) -> None:

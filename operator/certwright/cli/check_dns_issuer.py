@@ -21,6 +21,7 @@ from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
 from certwright.kube import issuers
 from certwright.kube.faults import NotFound
 from certwright.providers import registry
+from certwright.providers.base import Rehearsing
 from certwright.providers.guard import everywhere
 from certwright.resources.issuer import parse_issuer
 
@@ -36,6 +37,8 @@ WITHOUT_ZONE_LIST = frozenset({"acme-dns", "acmeDNS", "azureDNS", "exec", "httpr
 """Providers whose protocol has no way to ask for zones: that they know none says nothing."""
 CA_TIMEOUT = (5.0, 5.0)
 DNS01 = "dns-01"
+NOT_PRIMARY = "NotPrimary"
+"""Reason of a provider's fault: the server that it changes zones at has not got this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,27 +198,39 @@ def _zone(plan: _Plan, diagnosis: Diagnosis) -> list[Finding]:
     zone = canonical(wanted).to_text() if wanted else diagnosis.zone
     try:
         found = plan.provider.find_zone(record)
+        if found is None and zone and isinstance(plan.provider, Rehearsing):
+            plan.provider.rehearse(zone)
+            return [ok("Provider", f"{name} takes the credentials for the zone {zone}: tried by a change of nothing")]
     except Retryable as fault:
-        finding = advice("ProviderUnavailable", f"{name} cannot be asked for the zone: {fault.message}", "try again")
+        return [advice("ProviderUnavailable", f"{name} cannot be asked for the zone: {fault.message}", "try again")]
     except CertwrightError as fault:
-        text = f"{name} refuses to tell its zones: {fault.message}"
-        finding = problem("BadCredentials", text, "mend the credentials, or what they are allowed to do")
-    else:
-        if found is None and (name in WITHOUT_ZONE_LIST or not getattr(plan.provider, "may_list", True)):
-            finding = ok("Provider", f"the provider {name} can be built; it cannot say which zones it may change")
-        elif found is None:
-            finding = problem(
-                "ZoneNotInAccount",
-                f"the account of {name} has no zone that holds {record}",
-                f"create the zone {zone or 'of that name'} there, take credentials that may see it, or lead "
-                f"{diagnosis.chain[0]} by a CNAME into a zone that the account has",
-            )
-        elif zone and found != zone:
-            finding = problem(
-                "WrongZone",
-                f"the account of {name} would write {record} into its zone {found}, and the DNS has it in {zone}",
-                f"take the account that serves {zone}, or delegate {found} to the name servers of this one",
-            )
-        else:
-            finding = ok("Provider", f"the account of {name} has the zone {found}")
-    return [finding]
+        return [_refused(name, fault)]
+    silent = name in WITHOUT_ZONE_LIST or not getattr(plan.provider, "may_list", True)
+    if found is None and silent:
+        return [ok("Provider", f"the provider {name} can be built; it cannot say which zones it may change")]
+    return [_compared(name, found, zone, diagnosis)]
+
+
+def _compared(name: str, found: str | None, zone: str, diagnosis: Diagnosis) -> Finding:
+    """The zone that the account has, against the one that the DNS has."""
+    if found is None:
+        return problem(
+            "ZoneNotInAccount",
+            f"the account of {name} has no zone that holds {diagnosis.record}",
+            f"create the zone {zone or 'of that name'} there, take credentials that may see it, or lead "
+            f"{diagnosis.chain[0]} by a CNAME into a zone that the account has",
+        )
+    if zone and found != zone:
+        return problem(
+            "WrongZone",
+            f"the account of {name} would write {diagnosis.record} into its zone {found}, and the DNS has it in {zone}",
+            f"take the account that serves {zone}, or delegate {found} to the name servers of this one",
+        )
+    return ok("Provider", f"the account of {name} has the zone {found}")
+
+
+def _refused(name: str, fault: CertwrightError) -> Finding:
+    if fault.reason == NOT_PRIMARY:
+        return problem("ZoneNotInAccount", fault.message, "name the server that has the zone, or set dns01.zone")
+    text = f"{name} refuses the credentials, or what they are to do: {fault.message}"
+    return problem("BadCredentials", text, "mend the credentials, or what they are allowed to do")

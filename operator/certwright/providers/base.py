@@ -74,6 +74,14 @@ class Batching(Protocol):
         """As remove_txt, for each."""
 
 
+@runtime_checkable
+class Rehearsing(Protocol):
+    """What a provider has in addition when it can try whether it may change a zone without changing anything."""
+
+    def rehearse(self, zone: str) -> None:
+        """Raise what add_txt would raise for a name of this zone; else do nothing."""
+
+
 def add_many(provider: Provider, zone: str, items: Sequence[NamedValue]) -> None:
     """Add many values of one zone, in as few requests as the provider can."""
     if isinstance(provider, Batching):

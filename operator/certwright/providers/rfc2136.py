@@ -103,19 +103,27 @@ class Rfc2136:
         """Not asked yet: the zone that the DNS says is the one to update."""
         return None
 
+    def rehearse(self, zone: str) -> None:
+        """Send an update that changes nothing: the server checks the key, the zone and the right all the same."""
+        self._update_with(zone, (), remove=False)
+
     def _update(self, zone: str, items: Sequence[NamedValue], *, remove: bool) -> None:
         for start in range(0, len(items), BATCH):
-            update = dns.update.UpdateMessage(zone)
-            if self._settings.key:
-                update.use_tsig(self._settings.key)
-            for name, value in items[start : start + BATCH]:
-                owner = dns.name.from_text(name)
-                rdata = _txt(value)
-                if remove:
-                    update.delete(owner, rdata)
-                else:
-                    update.add(owner, TTL, rdata)
-            self._judge(self._send(update, zone), zone)
+            self._update_with(zone, items[start : start + BATCH], remove=remove)
+
+    def _update_with(self, zone: str, items: Sequence[NamedValue], *, remove: bool) -> None:
+        """One message."""
+        update = dns.update.UpdateMessage(zone)
+        if self._settings.key:
+            update.use_tsig(self._settings.key)
+        for name, value in items:
+            owner = dns.name.from_text(name)
+            rdata = _txt(value)
+            if remove:
+                update.delete(owner, rdata)
+            else:
+                update.add(owner, TTL, rdata)
+        self._judge(self._send(update, zone), zone)
 
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> Message:
         """Send it to the first address that answers, by UDP where it is small, else and after that by TCP."""

@@ -29,8 +29,10 @@ NO_ZONE = (
     "account has"
 )
 ACCOUNT = "https://ca.example/acct/7"
+CLOSED = "127.0.0.1:9"
+"""Where nobody listens."""
 TSIG = {
-    "nameserver": "192.0.2.1",
+    "nameserver": CLOSED,
     "tsigKeyName": "k",
     "tsigAlgorithm": "HMACSHA256",
     "tsigSecretSecretRef": {"name": "tsig", "key": "key"},
@@ -121,14 +123,14 @@ class TestText:
         assert "2 names: no problems" in dns("www.example.com", "example.com", "www.example.com").stdout
 
     def test_an_issuer(self, api: FakeApi, dns: Run) -> None:
-        issuer(api, {"dns01": {"rfc2136": {"nameserver": "192.0.2.1"}}})
+        issuer(api, {"dns01": {"rfc2136": {"nameserver": CLOSED}}})
         lines = dns("www.example.com", "--issuer", "le").stdout.splitlines()
         assert lines[:3] == [
             "issuer Issuer/le at letsencrypt",
             f"├── the CA's names in CAA records: {LE}",
             f"└── account: {ACCOUNT}",
         ]
-        assert "fine: the provider rfc2136 can be built; it cannot say which zones it may change" in "\n".join(lines)
+        assert f"advice: rfc2136 cannot be asked for the zone: the DNS server {CLOSED} cannot be" in "\n".join(lines)
 
 
 def test_documents(dns: Run) -> None:
@@ -173,7 +175,7 @@ class TestUsage:
 
 class TestIssuer:
     def test_its_account_and_method_count_for_caa(self, api: FakeApi, dns: Run, world: FakeDns) -> None:
-        issuer(api, {"dns01": {"rfc2136": {"nameserver": "192.0.2.1"}}})
+        issuer(api, {"dns01": {"rfc2136": {"nameserver": CLOSED}}})
         record = f"letsencrypt.org; accounturi={ACCOUNT}; validationmethods=dns-01"
         world.zone("example.com", f'@ CAA 0 issue "{record}"', "127.7.0.1", "127.7.0.2")
         assert not codes(found(dns, "www.example.com", "--issuer", "le"))
@@ -183,9 +185,9 @@ class TestIssuer:
     def test_its_resolvers(self, api: FakeApi, dns: Run, world: FakeDns, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("CERTWRIGHT_DNS_RESOLVERS")
         own = f"{RESOLVER}:{world.port}"
-        issuer(api, {"dns01": {"rfc2136": {"nameserver": "192.0.2.1"}, "nameservers": [own]}})
+        issuer(api, {"dns01": {"rfc2136": {"nameserver": CLOSED}, "nameservers": [own]}})
         assert found(dns, "www.example.com", "--issuer", "le")["names"][0]["zone"] == "example.com."
-        issuer(api, {"dns01": {"rfc2136": {"nameserver": "192.0.2.1"}}}, nameservers=[own])
+        issuer(api, {"dns01": {"rfc2136": {"nameserver": CLOSED}}}, nameservers=[own])
         assert found(dns, "www.example.com", "--issuer", "le")["names"][0]["zone"] == "example.com."
 
     @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ class TestIssuer:
             raise fault
 
         monkeypatch.setattr(check_dns_issuer, "fetch_directory", refuse)
-        issuer(api, {"dns01": {"rfc2136": {"nameserver": "192.0.2.1"}}})
+        issuer(api, {"dns01": {"rfc2136": {"nameserver": CLOSED}}})
         (finding,) = found(dns, "www.example.com", "--issuer", "le", code=code)["issuer"]["findings"]
         assert (finding["text"], finding["severity"]) == (fault.message, severity)
 
@@ -304,7 +306,13 @@ class TestAccount:
                 Terminal("the token is wrong (403)"),
                 "problem",
                 "BadCredentials",
-                "cloud refuses to tell its zones: the token is wrong (403); to do: mend the credentials",
+                "cloud refuses the credentials, or what they are to do: the token is wrong (403); to do: mend the cred",
+            ),
+            (
+                Terminal("it has not got example.com.", reason="NotPrimary"),
+                "problem",
+                "ZoneNotInAccount",
+                "it has not got example.com.; to do: name the server that has the zone",
             ),
             (Retryable("503"), "advice", "ProviderUnavailable", "cloud cannot be asked for the zone: 503"),
         ],
@@ -334,6 +342,44 @@ class TestAccount:
         issuer(api, {"dns01": {"cloud": {"x": "y"}}})
         words = "the provider cloud can be built; it cannot say which zones it may change"
         assert words in codes(found(dns, "www.example.com", "--issuer", "le"), "ok")["Provider"]
+
+    @pytest.mark.parametrize(
+        ("says", "severity", "code", "words"),
+        [
+            (None, "ok", "Provider", "takes the credentials for the zone example.com.: tried by a change of nothing"),
+            (
+                Terminal("the key is wrong"),
+                "problem",
+                "BadCredentials",
+                "the key is wrong; to do: mend the credentials",
+            ),
+            (Retryable("no answer"), "advice", "ProviderUnavailable", "no answer"),
+        ],
+    )
+    def test_a_rehearsal(
+        self,
+        *,
+        api: FakeApi,
+        dns: Run,
+        monkeypatch: pytest.MonkeyPatch,
+        says: CertwrightError | None,
+        severity: str,
+        code: str,
+        words: str,
+    ) -> None:
+        """Of a provider that has no list of zones, but can try."""
+
+        class Trying(Account):
+            def rehearse(self, zone: str) -> None:
+                assert zone == "example.com."
+                if says:
+                    raise says
+
+        info = ProviderInfo("x", "made up", (ConfigField("x", "nothing"),), lambda _fields, _secrets: Trying(None))
+        monkeypatch.setattr(registry, "load", lambda _name: info)
+        issuer(api, {"dns01": {"rfc2136": {"x": "y"}}})
+        data = found(dns, "www.example.com", "--issuer", "le", code=4 if severity == "problem" else 0)
+        assert words in codes(data, severity)[code]
 
     def test_a_zone_that_is_set(self, api: FakeApi, dns: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         info = ProviderInfo(

@@ -1,0 +1,97 @@
+"""One BIND with a configuration that a test writes itself, where the harness's own does not do."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cluster.network import Network
+from cluster.packages import named
+from cluster.process import Child
+
+_STARTED = b"all zones loaded"
+
+
+class NameServer:
+    """A name server.
+
+    Args:
+        folder: For its configuration, zone files and log.
+        name: Of the process.
+        listen: Its addresses.
+        port: Its port.
+        config: Statements of named.conf beside `options`: zones, views, keys.
+        options: Further statements within `options`.
+        files: Zone files by name.
+        network: Where it runs; None for here.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        listen: Sequence[str],
+        port: int = 53,
+        config: str = "",
+        options: str = "recursion no;",
+        files: Mapping[str, str] | None = None,
+        network: Network | None = None,
+    ) -> None:
+        folder = folder / name
+        folder.mkdir(parents=True)
+        for file, text in (files or {}).items():
+            (folder / file).write_text(text)
+        addresses = {kind: "".join(f" {a};" for a in listen if (":" in a) == (kind == "-v6")) for kind in ("", "-v6")}
+        listening = "".join(
+            f"    listen-on{kind} port {port} {{{text or ' none;'} }};\n" for kind, text in addresses.items()
+        )
+        conf = folder / "named.conf"
+        conf.touch(mode=0o600)
+        conf.write_text(
+            f"controls {{ }};\noptions {{\n{listening}{_OPTIONS.format(folder=folder)}{options}\n}};\n{config}"
+        )
+        program = named()
+        command: list[str | Path] = [program.path, "-g", "-n", "1", "-c", conf]
+        self.process = Child(name, network.enter(*command) if network else command, folder=folder, env=program.env)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and return when it has loaded its zones; raises StartError when it has not."""
+        before = self._loads()
+        self.process.start()
+        self.process.wait_until(partial(self._loaded, before), seconds=20)
+
+    def stop(self) -> None:
+        """Stop it; the zones stay on disk."""
+        self.process.stop()
+
+    def _loads(self) -> int:
+        return self.process.log.read_bytes().count(_STARTED) if self.process.log.exists() else 0
+
+    def _loaded(self, before: int) -> bool:
+        return self._loads() > before
+
+
+_OPTIONS = """\
+    directory "{folder}";
+    pid-file none;
+    session-keyfile none;
+    lock-file none;
+    allow-query {{ any; }};
+    allow-transfer {{ any; }};
+    dnssec-validation no;
+    empty-zones-enable no;
+    max-cache-size 8m;
+    notify no;
+    minimal-responses no;
+"""
