@@ -43,18 +43,16 @@ class NameServer:
         folder.mkdir(parents=True)
         for file, text in (files or {}).items():
             (folder / file).write_text(text)
-        addresses = {kind: "".join(f" {a};" for a in listen if (":" in a) == (kind == "-v6")) for kind in ("", "-v6")}
-        listening = "".join(
-            f"    listen-on{kind} port {port} {{{text or ' none;'} }};\n" for kind, text in addresses.items()
-        )
         conf = folder / "named.conf"
         conf.touch(mode=0o600)
-        conf.write_text(
-            f"controls {{ }};\noptions {{\n{listening}{_OPTIONS.format(folder=folder)}{options}\n}};\n{config}"
-        )
+        places = [_listening("", port, [address for address in listen if ":" not in address])]
+        places.append(_listening("-v6", port, [address for address in listen if ":" in address]))
+        common = _OPTIONS.format(folder=folder)
+        conf.write_text(f"controls {{ }};\noptions {{\n{''.join(places)}{common}{options}\n}};\n{config}")
         program = named()
         command: list[str | Path] = [program.path, "-g", "-n", "1", "-c", conf]
-        self.process = Child(name, network.enter(*command) if network else command, folder=folder, env=program.env)
+        self.process = Child(name, command, folder=folder, env=program.env)
+        self._command, self._network = command, network
 
     def __enter__(self) -> Self:
         self.start()
@@ -67,6 +65,8 @@ class NameServer:
 
     def start(self) -> None:
         """Start it and return when it has loaded its zones; raises StartError when it has not."""
+        if self._network:
+            self.process.command = self._network.enter(*self._command)
         before = self._loads()
         self.process.start()
         self.process.wait_until(partial(self._loaded, before), seconds=20)
@@ -95,3 +95,7 @@ _OPTIONS = """\
     notify no;
     minimal-responses no;
 """
+
+
+def _listening(kind: str, port: int, addresses: Sequence[str]) -> str:
+    return f"    listen-on{kind} port {port} {{ {' '.join(f'{address};' for address in addresses) or 'none;'} }};\n"

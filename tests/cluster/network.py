@@ -1,7 +1,7 @@
 """A network of a test's own: a namespace with nothing but a loopback interface, on which any address can be put.
 
-There every port 53 is free, packets can be dropped or redirected by rules, and nothing gets out. It hangs on one process
-and ends with it.
+There every port 53 is free, packets can be dropped or redirected by rules, and nothing gets out. It hangs on one
+process and ends with it.
 """
 
 import contextlib

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 ZONE_NOT_FOUND = "ZoneNotFound"
 MOST_STEPS = 40
 """Questions on the way down from a domain to the zone of one name."""
-PROBE = b"_zone"
-"""Label of a name below the one in question, that nobody else asks for."""
 CACHE_SECONDS = 300.0
 """Longest time a zone or its servers are remembered; shorter where the TTL is."""
 
@@ -172,23 +170,20 @@ class Zones:
         return soa.name.canonicalize()
 
     def undelegated(self, name: dns.name.Name, apex: dns.name.Name) -> Conversation[dns.name.Name]:
-        """A deeper zone that only the resolvers know, else the apex; asked where the apex's servers know no such name.
+        """A deeper zone that only the resolver has, else the apex; asked where the apex's servers know no such name.
 
-        Companies have such zones. The question is for a name below it, so that no resolver keeps an answer that counts
-        for the name itself. Where a wildcard or a DNAME answers that, the name has an answer, too.
+        Companies have such zones at the resolvers themselves. These are asked without recursion: one that had to find
+        out first would keep that the name does not exist, or one above it (RFC 9156).
         """
         for label in ancestors(name):
-            if label == apex:
+            endpoints = self.resolvers.endpoints()[:1]
+            if label == apex or not endpoints:
                 break
-            try:
-                for asked in (dns.name.Name((PROBE, *label.labels)), label):
-                    message = yield from self.resolvers.asking(asked, SOA)
-                    soa = soa_of(asked, message)
-                    if soa is not None and soa.name.is_subdomain(apex):
-                        return soa.name.canonicalize()
-                    if not message.answer:
-                        return apex
-            except (Retryable, dns.name.NameTooLong):
+            (reply,) = yield [Query(endpoints[0], label, SOA)]
+            soa = None if reply.answer is None else soa_of(label, reply.answer)
+            if soa is not None and soa.name.is_subdomain(apex):
+                return soa.name.canonicalize()
+            if reply.answer is None or not reply.answer.answer:  # else a wildcard's CNAME hides it
                 break
         return apex
 

@@ -52,7 +52,8 @@ class FakeDns:
         broken: Names that the resolver answers with this rcode; `NAME TYPE` for one type only.
         stale: Addresses that serve an old zone instead of the current one, by zone name.
         asked: Everything asked, in order.
-        learned: Names that the resolver was asked to find and that do not exist.
+        learned: Names that the resolver found not to exist: of what it was asked for, the one nearest to its zone,
+            since resolvers ask zones for no more labels than they have to (RFC 9156).
         keeps: Whether the resolver goes by these from then on, for all names below as well (RFC 2308, RFC 8020).
     """
 
@@ -256,7 +257,7 @@ class FakeDns:
             target = self._lookup(self.zones[zone], name, rdtype, answer)
             if target is None:
                 if answer.rcode() == dns.rcode.NXDOMAIN:
-                    self.learned.add(name.canonicalize())
+                    self.learned.add(self._highest_gone(name, self.zones[zone]))
                 return
             name = target
         answer.set_rcode(dns.rcode.SERVFAIL)
@@ -279,6 +280,12 @@ class FakeDns:
                 return
             cut = cut.parent()
         self._lookup(zone, name, rdtype, answer)
+
+    @staticmethod
+    def _highest_gone(name: dns.name.Name, zone: dns.zone.Zone) -> dns.name.Name:
+        while not any(other.is_subdomain(name.parent()) for other in zone.nodes):
+            name = name.parent()
+        return name.canonicalize()
 
     @staticmethod
     def _deepest(name: dns.name.Name, origins: object) -> dns.name.Name | None:

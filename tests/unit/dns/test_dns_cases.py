@@ -46,6 +46,7 @@ class Row:
         broken: Likewise.
         resolvers: Who is asked.
         cnames: Whether CNAMEs are followed.
+        inner: Zones that the resolver has itself.
         poisons: Whether a resolver learns on the way that a name does not exist at or above the record's, which it
             then may keep; only where the servers cannot be asked, or are not there.
     """
@@ -60,6 +61,7 @@ class Row:
     broken: dict[str, dns.rcode.Rcode] = field(default_factory=dict)
     resolvers: tuple[str, ...] = (RESOLVER,)
     cnames: bool = True
+    inner: tuple[str, ...] = ()
     poisons: bool = False
 
 
@@ -96,8 +98,8 @@ DISCOVERY = [
     Row("a suffix of two labels", (Terminal, "no zone found for"), zones={"co.uk": ""}, name="_a.www.example.co.uk."),
     Row("a resolver that hides answers", (Terminal, rf"resolvers {RESOLVER}:\d+ know no"), faults={RESOLVER: "hides"}),
     Row("a resolver that leaves the authority section out", faults={RESOLVER: "strips"}),
-    Row("a zone that only the resolvers know", zone="corp.example.com.", zones={"corp.example.com": ""},
-        at={"corp.example.com": (C,)}, name="_acme-challenge.a.corp.example.com.",
+    Row("a zone that only the resolver has", zone="corp.example.com.", zones={"corp.example.com": ""},
+        at={"corp.example.com": (C,)}, inner=("corp.example.com",), name="_acme-challenge.a.corp.example.com.",
         target="_acme-challenge.a.corp.example.com."),
     Row("a domain of one label", zone="corp.", zones={"corp": "host A 192.0.2.1"}, at={"corp": (C,)},
         name="_acme-challenge.host.corp.", target="_acme-challenge.host.corp."),
@@ -162,7 +164,7 @@ DISCOVERY = [
         {"example.com": f"* CNAME lb.example.net.\n_acme-challenge.www CNAME {OTHER}"}),
     Row("a wildcard above a delegation to the same target", OTHER, "proofs.example.net.",
         {"example.com": f"{SUB}\n* CNAME {OTHER}", "www.example.com": f"_acme-challenge CNAME {OTHER}"}),
-    Row("a wildcard in a zone that only the resolvers know", zone="corp.example.com.",
+    Row("a wildcard in a zone that only the resolver has", zone="corp.example.com.", inner=("corp.example.com",),
         zones={"corp.example.com": "* CNAME lb.example.net.", "example.net": "lb A 192.0.2.1"},
         at={"corp.example.com": (C,)}, name="_acme-challenge.a.corp.example.com.",
         target="_acme-challenge.a.corp.example.com."),
@@ -182,6 +184,7 @@ def build(world: FakeDns, row: Row) -> None:
         names = () if servers else ("ns.nowhere.invalid.",)
         world.zone(apex, "\n".join(line for line in text.splitlines() if not (names and " NS " in line)), *servers,
                    ns=names)  # fmt: skip
+    world.serves[RESOLVER] |= {dns.name.from_text(apex) for apex in row.inner}
     world.faults |= row.faults
     world.broken |= row.broken
 
@@ -199,7 +202,7 @@ def test_where_the_record_belongs(row: Row) -> None:
             chain = follow(finder, row.name, cnames=row.cnames)
             assert (chain.target, chain.zone.name) == (row.target, row.zone)
             assert any(dns.name.from_text(chain.target).is_subdomain(gone) for gone in world.learned) == row.poisons
-        assert not [ask for ask in world.asked if ask.recurse != (ask.address == RESOLVER)]
+        assert not [ask for ask in world.asked if ask.recurse and ask.address != RESOLVER]
         if not row.cnames:
             assert not [ask for ask in world.asked if ask.rdtype == "CNAME"]
 

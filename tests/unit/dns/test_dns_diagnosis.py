@@ -135,7 +135,7 @@ class TestDelegation:
 
     def test_resolvers_in_another_zone(self, world: FakeDns) -> None:
         """Split DNS: inside, there is a zone that the world knows nothing of, and the operator would write into it."""
-        world.zone("corp.example.com", "host A 192.0.2.1", "127.7.0.5")
+        world.zone("corp.example.com", "host A 192.0.2.1", "127.7.0.5", RESOLVER)
         found = look(world, "host.corp.example.com")
         assert said(found)["WrongZone"] == (
             "the resolvers have _acme-challenge.host.corp.example.com. in the zone corp.example.com., and the "
@@ -146,7 +146,7 @@ class TestDelegation:
 
     def test_a_zone_that_is_seen_from_inside_only(self, world: FakeDns) -> None:
         """Split DNS: the world knows the name, but not that it is a zone of its own; the operator goes by the world."""
-        world.zone("www.example.com", "", "127.7.0.5")
+        world.zone("www.example.com", "", "127.7.0.5", RESOLVER)
         found = look(world)
         assert advice(found)["UndelegatedZone"] == (
             "the resolvers have _acme-challenge.www.example.com. in the zone www.example.com., to which the name "

@@ -21,18 +21,21 @@ def test_any_name_in_it(world: FakeDns, name: str) -> None:
 
 
 def test_the_deepest_zone_wins(world: FakeDns) -> None:
+    world.zone("example.com", "sub NS ns1.sub.example.com.", "127.7.0.1", "127.7.0.2")
     world.zone("sub.example.com", "", "127.7.0.3")
     assert world.finder().find_zone("www.sub.example.com").name == "sub.example.com."
 
 
 @pytest.mark.parametrize("target", ["www.example.net.", "www.other.example.com.", "example.net."])
 def test_a_cname_is_no_apex(world: FakeDns, target: str) -> None:
+    world.zone("example.com", "sub NS ns1.sub.example.com.", "127.7.0.1", "127.7.0.2")
     world.zone("example.net", "www 60 IN A 192.0.2.1", "127.7.0.3")
     world.zone("sub.example.com", f"alias 60 IN CNAME {target}", "127.7.0.3")
     assert world.finder().find_zone("alias.sub.example.com").name == "sub.example.com."
 
 
 def test_below_a_dname(world: FakeDns) -> None:
+    world.zone("example.com", "sub NS ns1.sub.example.com.", "127.7.0.1", "127.7.0.2")
     world.zone("example.net", "", "127.7.0.3")
     world.zone("sub.example.com", "moved 60 IN DNAME example.net.", "127.7.0.3")
     assert world.finder().find_zone("www.moved.sub.example.com").name == "sub.example.com."
@@ -80,14 +83,14 @@ def test_only_dead_resolvers(world: FakeDns) -> None:
 
 
 def test_no_name_servers(world: FakeDns) -> None:
-    world.zone("empty.example.com", "", ns=("ns.nowhere.invalid.",))
+    world.zone("empty.example", "", ns=("ns.nowhere.invalid.",))
     with pytest.raises(Terminal, match=r"has an address \(ns\.nowhere\.invalid\.\)"):
-        world.finder().find_zone("empty.example.com")
+        world.finder().find_zone("empty.example")
 
 
 def test_a_name_server_without_address_is_kept_as_such(world: FakeDns) -> None:
-    world.zone("half.example.com", "ns1 60 IN A 127.7.0.1", ns=("ns1", "ns.nowhere.invalid."))
-    zone = world.finder().find_zone("half.example.com")
+    world.zone("half.example", "ns1 60 IN A 127.7.0.1", ns=("ns1", "ns.nowhere.invalid."))
+    zone = world.finder().find_zone("half.example")
     assert NameServer("ns.nowhere.invalid.", ()) in zone.nameservers
     assert zone.addresses == ("127.7.0.1",)
 
