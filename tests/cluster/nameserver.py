@@ -1,4 +1,7 @@
-"""One BIND with a configuration that a test writes itself, where the harness's own does not do."""
+"""BINDs with configurations that tests write themselves, where the harness's own does not do.
+
+Beside single servers there is a DNS to put them into: a root with `com` below it, and resolvers that know the root.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -99,3 +102,32 @@ _OPTIONS = """\
 
 def _listening(kind: str, port: int, addresses: Sequence[str]) -> str:
     return f"    listen-on{kind} port {port} {{ {' '.join(f'{address};' for address in addresses) or 'none;'} }};\n"
+
+
+ROOT, COM = "10.53.0.1", "10.53.0.2"
+
+
+def zone_text(primary: str, *lines: str, minimum: int = 60) -> str:
+    """A zone file: its SOA, then the lines. Negative answers may be kept for `minimum` seconds."""
+    soa = f"@ {minimum} SOA {primary} hostmaster.example.com. 1 3600 600 86400 {minimum}"
+    return "\n".join(["$TTL 60", soa, *lines, ""])
+
+
+def top(folder: Path, network: Network, *lines: str) -> NameServer:
+    """A server of the root and of `com`, at ROOT and COM; the lines are the delegations in `com`."""
+    root = zone_text(
+        "root.invalid.", "@ NS root.invalid.", f"root.invalid. A {ROOT}", "com. NS ns.com.", f"ns.com. A {COM}"
+    )
+    zones = 'zone "." { type primary; file "root"; };\nzone "com" { type primary; file "com"; };\n'
+    files = {"root": root, "com": zone_text("ns.com.", "@ NS ns.com.", f"ns.com. A {COM}", *lines)}
+    return NameServer(folder, "top", listen=[ROOT, COM], config=zones, files=files, network=network)
+
+
+def resolver(folder: Path, network: Network, name: str, address: str, zones: str = "") -> NameServer:
+    """A resolver that finds everything from the root; it may have zones of its own."""
+    hints = f". 60 NS root.invalid.\nroot.invalid. 60 A {ROOT}\n"
+    options = f"recursion yes; allow-recursion {{ any; }}; query-source address {address}; transfer-source {address};"
+    config = f'zone "." {{ type hint; file "hints"; }};\n{zones}'
+    return NameServer(
+        folder, name, listen=[address], config=config, options=options, files={"hints": hints}, network=network
+    )

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from typing import Self, TypeVar
 
 from cluster.node_programs import nft
 from cluster.process import Child, StartError
+from cluster.relay import Relay
 
 T = TypeVar("T")
 _TOOLS = ("unshare", "nsenter", "setpriv", "ip")
@@ -84,6 +86,27 @@ class Network:
 
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(inside).result()
+
+    def inward(self, port: int) -> Relay:
+        """A relay from a port of 127.0.0.1 in there to the same port out here."""
+        listener = self.call(lambda: socket.create_server(("127.0.0.1", port)))
+        return Relay(listener, lambda: socket.create_connection(("127.0.0.1", port), timeout=10))
+
+    def outward(self, address: str, port: int, *, source: str = "", here: int = 0) -> Relay:
+        """A relay from a port of 127.0.0.1 out here to a server in there.
+
+        Args:
+            address: Of the server.
+            port: Of the server.
+            source: Address in there that the connections come from.
+            here: The port out here; 0 for a free one.
+        """
+        origin = (source, 0) if source else None
+
+        def connect() -> socket.socket:
+            return self.call(lambda: socket.create_connection((address, port), timeout=10, source_address=origin))
+
+        return Relay(socket.create_server(("127.0.0.1", here)), connect)
 
     @contextlib.contextmanager
     def rules(self, text: str) -> Iterator[None]:

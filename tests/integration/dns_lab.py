@@ -21,45 +21,28 @@ import dns.rcode
 import dns.tsig
 import dns.update
 
-from cluster.nameserver import NameServer
+from cluster.nameserver import COM, ROOT, NameServer, resolver, top, zone_text
 from cluster.network import Network
 
-ROOT, COM, RESOLVER, INSIDE, CORP = "10.53.0.1", "10.53.0.2", "10.53.0.53", "10.53.0.54", "10.53.0.60"
+RESOLVER, INSIDE, CORP = "10.53.0.53", "10.53.0.54", "10.53.0.60"
 FOUR = ("10.53.1.1", "10.53.1.2", "10.53.1.3", "10.53.1.4")
 SIX = ("fd53::1", "fd53::2", "fd53::3", "fd53::4")
 LAME = "10.53.1.9"
 NEGATIVE_TTL = 900
 KEY = "lab"
 
-_HEAD = "$TTL 60\n@ {minimum} SOA {primary} hostmaster.example.com. 1 3600 600 86400 {minimum}\n"
-_ROOT_ZONE = f"""{_HEAD.format(primary="root.invalid.", minimum=60)}
-@ NS root.invalid.
-root.invalid. A {ROOT}
-com. NS ns.com.
-ns.com. A {COM}
-"""
-_DELEGATION = "\n".join(
-    f"example.com. NS ns{n}.example.com.\nns{n}.example.com. A {four}\nns{n}.example.com. AAAA {six}"
-    for n, (four, six) in enumerate(zip(FOUR, SIX, strict=True), start=1)
-)
-_COM_ZONE = f"""{_HEAD.format(primary="ns.com.", minimum=60)}
-@ NS ns.com.
-ns.com. A {COM}
-{_DELEGATION}
-lame.com. NS ns.lame.com.
-ns.lame.com. A {LAME}
-"""
-_EXAMPLE = f"""{_HEAD.format(primary="ns1.example.com.", minimum=NEGATIVE_TTL)}
-@ NS ns1
-@ NS ns2
-@ NS ns3
-@ NS ns4
-@ A 192.0.2.80
-www A 192.0.2.80
-{{addresses}}
-{{records}}
-"""
-_CORP_ZONE = f"{_HEAD.format(primary='ns', minimum=60)}\n@ NS ns\nns A {CORP}\nhost A 192.0.2.81\n"
+_DELEGATIONS = [
+    "example.com. NS ns1.example.com.\nexample.com. NS ns2.example.com.",
+    "example.com. NS ns3.example.com.\nexample.com. NS ns4.example.com.",
+    *(f"ns{n}.example.com. A {four}" for n, four in enumerate(FOUR, start=1)),
+    *(f"ns{n}.example.com. AAAA {six}" for n, six in enumerate(SIX, start=1)),
+    f"lame.com. NS ns.lame.com.\nns.lame.com. A {LAME}",
+]
+_EXAMPLE = [
+    "@ NS ns1\n@ NS ns2\n@ NS ns3\n@ NS ns4\n@ A 192.0.2.80\nwww A 192.0.2.80",
+    *(f"ns{n} A {FOUR[n - 1]}\nns{n} AAAA {SIX[n - 1]}" for n in range(1, 5)),
+]
+_CORP = zone_text("ns", f"@ NS ns\nns A {CORP}\nhost A 192.0.2.81")
 
 
 class Lab:
@@ -80,8 +63,7 @@ class Lab:
         self._secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self._stack = ExitStack()
         self.network = network = Network(folder, [ROOT, COM, RESOLVER, INSIDE, CORP, LAME, *FOUR, *SIX])
-        addresses = "\n".join(f"ns{n} A {FOUR[n - 1]}\nns{n} AAAA {SIX[n - 1]}" for n in range(1, 5))
-        zone = _EXAMPLE.format(addresses=addresses, records=records)
+        zone = zone_text("ns1.example.com.", *_EXAMPLE, records, minimum=NEGATIVE_TTL)
         key = f'key "{KEY}" {{ algorithm hmac-sha256; secret "{self._secret}"; }};\n'
 
         def server(
@@ -89,8 +71,7 @@ class Lab:
         ) -> NameServer:
             return NameServer(folder, name, listen=listen, config=config, options=options, files=files, network=network)
 
-        top = 'zone "." { type primary; file "root"; };\nzone "com" { type primary; file "com"; };\n'
-        self._top = server("top", [ROOT, COM], top, root=_ROOT_ZONE, com=_COM_ZONE)
+        self._top = top(folder, network, *_DELEGATIONS)
         notified = f"also-notify {{ {FOUR[1]}; {FOUR[2]}; }}; notify explicit; notify-delay 0; notify-source {FOUR[0]};"
         policy = f'allow-update {{ key "{KEY}"; }};'
         primary = f'{key}zone "example.com" {{ type primary; file "example.com"; {policy} {notified} }};\n'
@@ -102,15 +83,11 @@ class Lab:
         ]
         self.stale = self._secondaries[-1]
         self._lame = server("lame", [LAME], "")
-        self._corp = server(
-            "corp", [CORP], 'zone "corp.example.com" { type primary; file "corp"; };\n', corp=_CORP_ZONE
-        )
-        hints = 'zone "." { type hint; file "hints"; };\n'
-        recursion = "recursion yes; allow-recursion { any; }; query-source address {0}; max-ncache-ttl 3600;"
+        inner = 'zone "corp.example.com" { type primary; file "corp"; };\n'
+        self._corp = server("corp", [CORP], inner, corp=_CORP)
         copy = f'zone "corp.example.com" {{ type secondary; file "corp"; primaries {{ {CORP}; }}; }};\n'
-        hint = f". 60 NS root.invalid.\nroot.invalid. 60 A {ROOT}\n"
-        self.resolver = server("resolver", [RESOLVER], hints, recursion.replace("{0}", RESOLVER), hints=hint)
-        self._inside = server("inside", [INSIDE], hints + copy, recursion.replace("{0}", INSIDE), hints=hint)
+        self.resolver = resolver(folder, network, "resolver", RESOLVER)
+        self._inside = resolver(folder, network, "inside", INSIDE, copy)
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.network)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from dns_lab import COM, FOUR, INSIDE, LAME, NEGATIVE_TTL, RESOLVER, SIX, Lab
+from dns_lab import FOUR, INSIDE, LAME, NEGATIVE_TTL, RESOLVER, SIX, Lab
 
+from cluster.nameserver import COM
 from cluster.network import Network
 
 pytestmark = pytest.mark.cluster
