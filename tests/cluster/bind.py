@@ -45,6 +45,7 @@ class Bind:
         key_name: Name of the TSIG key that updates are signed with.
         algorithm: The key's algorithm.
         privileged_port: False to use a high port even where port 53 could be had.
+        query_log: Whether its log has every question.
 
     Attributes:
         addresses: Of the zones' name servers.
@@ -63,11 +64,13 @@ class Bind:
         key_name: str = "certwright",
         algorithm: str = "hmac-sha256",
         privileged_port: bool = True,
+        query_log: bool = False,
     ) -> None:
         self.folder = folder
         self.zones = tuple(zones)
         self.key_name = key_name
         self.algorithm = algorithm
+        self._query_log = query_log
         self.tsig_secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self._port = free_port()
         self.resolver = f"{_HOST}:{self._port}"
@@ -224,6 +227,7 @@ options {{
     dnssec-validation no;
     empty-zones-enable no;
     notify no;
+    querylog {"yes" if self._query_log else "no"};
     max-cache-size 8m;
     tcp-clients 2000;
     tcp-listen-queue 200;
