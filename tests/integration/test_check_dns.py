@@ -1,10 +1,12 @@
 """`certwright check dns` against BIND and a real API server: what it finds, and that it writes nothing."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,55 +127,85 @@ def test_a_name_server_that_is_down(bind: Bind, check: Check) -> None:
     assert told.startswith(f"ns2.example.test. {bind.addresses[1]} (connection refused)")
 
 
-def test_an_issuer_of_the_cluster(env: Environment, namespace: str) -> None:
-    """Credentials first missing, then there; and nothing is written by any of it."""
-    b, p = env.bind, env.pebble
+def solved(env: Environment, namespace: str, name: str, nameserver: str, secret: str) -> None:
+    """An issuer whose records go to a name server."""
+    rfc2136 = {
+        "nameserver": nameserver,
+        "tsigKeyName": env.bind.key_name,
+        "tsigAlgorithm": "HMACSHA256",
+        "tsigSecretSecretRef": {"name": secret, "key": "secret"},
+    }
+    server = {"server": env.pebble.directory_url, "skipTLSVerify": True, "privateKeySecretRef": {"name": "account"}}
     issuer = {
         "apiVersion": "certwright.dev/v1",
         "kind": "Issuer",
-        "metadata": {"name": "le", "namespace": namespace},
-        "spec": {
-            "acme": {
-                "server": p.directory_url,
-                "skipTLSVerify": True,
-                "privateKeySecretRef": {"name": "account"},
-                "solvers": [
-                    {
-                        "dns01": {
-                            "rfc2136": {
-                                "nameserver": b.resolver,
-                                "tsigKeyName": b.key_name,
-                                "tsigAlgorithm": "HMACSHA256",
-                                "tsigSecretSecretRef": {"name": "tsig", "key": "secret"},
-                            }
-                        }
-                    }
-                ],
-            }
-        },
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"acme": {**server, "solvers": [{"dns01": {"rfc2136": rfc2136}}]}},
     }
     env.kubectl("apply", "-f", "-", input=json.dumps(issuer))
+
+
+def secret(env: Environment, namespace: str, name: str, value: str) -> None:
+    env.kubectl("create", "secret", "generic", name, "-n", namespace, f"--from-literal=secret={value}")
+
+
+@pytest.fixture
+def by_issuer(env: Environment, namespace: str) -> Check:
+    """Run the command with an issuer of the namespace, by the environment's DNS."""
+
+    def check(name: str, issuer: str, code: int = 0) -> Any:
+        where = ("--issuer", f"Issuer/{issuer}", "-n", namespace)
+        return check_dns(env.bind.resolver, env.bind.port, name, *where, code=code, KUBECONFIG=str(env.kubeconfig))
+
+    return check
+
+
+def test_an_issuer_of_the_cluster(env: Environment, namespace: str, by_issuer: Check) -> None:
+    """Credentials first missing, then there; and nothing is written by any of it."""
+    b = env.bind
+    solved(env, namespace, "le", b.resolver, "tsig")
     mark = env.audit_mark() if not env.missing("audit") else None
-
-    def check(code: int) -> Any:
-        return check_dns(
-            b.resolver,
-            b.port,
-            "www.example.test",
-            "--issuer",
-            "Issuer/le",
-            "-n",
-            namespace,
-            code=code,
-            KUBECONFIG=str(env.kubeconfig),
-        )
-
-    told = problems(check(4))["BadCredentials"]
+    zone = b.zone_dump("example.test")
+    told = problems(by_issuer("www.example.test", "le", 4))["BadCredentials"]
     assert f"there is no Secret tsig in namespace {namespace}; create it" in told
-    if mark is not None:
-        assert [entry for entry in env.audit(mark) if entry.is_write and "certwright-cli" in entry.user_agent] == []
-    env.kubectl("create", "secret", "generic", "tsig", "-n", namespace, f"--from-literal=secret={b.tsig_secret}")
-    data = check(0)
+    secret(env, namespace, "tsig", b.tsig_secret)
+    data = by_issuer("www.example.test", "le")
     assert data["issuer"]["reference"] == "Issuer/le"
     assert data["issuer"]["identities"] == ["pebble.letsencrypt.org"]
     assert b.tsig_secret not in json.dumps(data)
+    texts = [finding["text"] for finding in data["names"][0]["findings"]]
+    assert "rfc2136 takes the credentials for the zone example.test.: tried by a change of nothing" in texts
+    assert b.zone_dump("example.test") == zone
+    if mark is not None:
+        assert [entry for entry in env.audit(mark) if entry.is_write and "certwright-cli" in entry.user_agent] == []
+
+
+def test_credentials_that_are_wrong(env: Environment, namespace: str, by_issuer: Check) -> None:
+    wrong = base64.b64encode(b"not the key").decode()
+    solved(env, namespace, "le", env.bind.resolver, "tsig")
+    secret(env, namespace, "tsig", wrong)
+    told = problems(by_issuer("www.example.test", "le", 4))
+    assert list(told) == ["BadCredentials"]
+    assert "does not accept the TSIG key (" in told["BadCredentials"]
+    assert "Secret tsig" in told["BadCredentials"]
+    assert wrong not in str(told)
+
+
+def test_credentials_that_may_not_change_the_zone(env: Environment, namespace: str, by_issuer: Check) -> None:
+    solved(env, namespace, "le", env.bind.resolver, "tsig")
+    secret(env, namespace, "tsig", env.bind.tsig_secret)
+    told = problems(by_issuer("www.frozen.test", "le", 4))["BadCredentials"]
+    assert "refuses to update frozen.test. (REFUSED); allow key certwright to update TXT records of this zone" in told
+
+
+def test_a_zone_that_the_account_has_not(env: Environment, namespace: str, by_issuer: Check, tmp_path: Path) -> None:
+    """The credentials are good, and belong to another server than the one that has the zone."""
+    with Bind(tmp_path, zones=[Zone("another.test")]) as other:
+        solved(env, namespace, "le", other.resolver, "tsig")
+        secret(env, namespace, "tsig", other.tsig_secret)
+        told = problems(by_issuer("www.example.test", "le", 4))
+    assert list(told) == ["ZoneNotInAccount"]
+    assert (
+        f"the DNS server {other.resolver} does not take updates of example.test. (NOTAUTH); point"
+        in (told["ZoneNotInAccount"])
+    )
