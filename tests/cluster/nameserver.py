@@ -51,6 +51,8 @@ class NameServer:
         places = [_listening("", port, [address for address in listen if ":" not in address])]
         places.append(_listening("-v6", port, [address for address in listen if ":" in address]))
         common = _OPTIONS.format(folder=folder)
+        if "dnssec-validation" not in options:
+            common += "    dnssec-validation no;\n"
         conf.write_text(f"controls {{ }};\noptions {{\n{''.join(places)}{common}{options}\n}};\n{config}")
         program = named()
         command: list[str | Path] = [program.path, "-g", "-n", "1", "-c", conf]
@@ -92,7 +94,6 @@ _OPTIONS = """\
     lock-file none;
     allow-query {{ any; }};
     allow-transfer {{ any; }};
-    dnssec-validation no;
     empty-zones-enable no;
     max-cache-size 8m;
     notify no;
@@ -123,10 +124,12 @@ def top(folder: Path, network: Network, *lines: str) -> NameServer:
     return NameServer(folder, "top", listen=[ROOT, COM], config=zones, files=files, network=network)
 
 
-def resolver(folder: Path, network: Network, name: str, address: str, zones: str = "") -> NameServer:
-    """A resolver that finds everything from the root; it may have zones of its own."""
+def resolver(folder: Path, network: Network, name: str, address: str, zones: str = "", *, more: str = "") -> NameServer:
+    """A resolver that finds everything from the root; it may have zones of its own, and more options."""
     hints = f". 60 NS root.invalid.\nroot.invalid. 60 A {ROOT}\n"
-    options = f"recursion yes; allow-recursion {{ any; }}; query-source address {address}; transfer-source {address};"
+    options = (
+        f"recursion yes; allow-recursion {{ any; }}; query-source address {address}; transfer-source {address}; {more}"
+    )
     config = f'zone "." {{ type hint; file "hints"; }};\n{zones}'
     return NameServer(
         folder, name, listen=[address], config=config, options=options, files={"hints": hints}, network=network

@@ -27,7 +27,7 @@ from cluster.network import Network
 RESOLVER, INSIDE, CORP = "10.53.0.53", "10.53.0.54", "10.53.0.60"
 FOUR = ("10.53.1.1", "10.53.1.2", "10.53.1.3", "10.53.1.4")
 SIX = ("fd53::1", "fd53::2", "fd53::3", "fd53::4")
-LAME = "10.53.1.9"
+LAME, SIGNED, STRICT = "10.53.1.9", "10.53.1.8", "10.53.0.55"
 NEGATIVE_TTL = 900
 KEY = "lab"
 
@@ -36,6 +36,7 @@ _DELEGATIONS = [
     "example.com. NS ns3.example.com.\nexample.com. NS ns4.example.com.",
     *(f"ns{n}.example.com. A {four}" for n, four in enumerate(FOUR, start=1)),
     *(f"ns{n}.example.com. AAAA {six}" for n, six in enumerate(SIX, start=1)),
+    f"signed.com. NS ns.signed.com.\nns.signed.com. A {SIGNED}",
     f"lame.com. NS ns.lame.com.\nns.lame.com. A {LAME}",
 ]
 _EXAMPLE = [
@@ -62,7 +63,7 @@ class Lab:
     def __init__(self, folder: Path, records: str = "") -> None:
         self._secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self._stack = ExitStack()
-        self.network = network = Network(folder, [ROOT, COM, RESOLVER, INSIDE, CORP, LAME, *FOUR, *SIX])
+        self.network = network = Network(folder, [ROOT, COM, RESOLVER, INSIDE, CORP, LAME, SIGNED, STRICT, *FOUR, *SIX])
         zone = zone_text("ns1.example.com.", *_EXAMPLE, records, minimum=NEGATIVE_TTL)
         key = f'key "{KEY}" {{ algorithm hmac-sha256; secret "{self._secret}"; }};\n'
 
@@ -88,11 +89,20 @@ class Lab:
         copy = f'zone "corp.example.com" {{ type secondary; file "corp"; primaries {{ {CORP}; }}; }};\n'
         self.resolver = resolver(folder, network, "resolver", RESOLVER)
         self._inside = resolver(folder, network, "inside", INSIDE, copy)
+        anchor = f'trust-anchors {{ "signed.com" static-ds 1 13 2 "{"0" * 64}"; }};\n'
+        self._strict = resolver(folder, network, "strict", STRICT, anchor, more="dnssec-validation yes;")
+        policy = 'dnssec-policy default; inline-signing yes; allow-update { key "lab"; };'
+        self._signed = server(
+            "signed",
+            [SIGNED],
+            f'{key}zone "signed.com" {{ type primary; file "zone"; {policy} }};\n',
+            zone=zone_text("ns", f"@ NS ns\nns A {SIGNED}\nwww A 192.0.2.82"),
+        )
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.network)
-        servers = (self._top, self.primary, *self._secondaries, self._lame, self._corp, self.resolver, self._inside)
-        for server in servers:
+        servers = (self._top, self.primary, *self._secondaries, self._lame, self._corp, self._signed)
+        for server in (*servers, self.resolver, self._inside, self._strict):
             self._stack.enter_context(server)
         for address in FOUR:
             self.wait_for_serial(address, 1)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from dns_lab import FOUR, INSIDE, LAME, NEGATIVE_TTL, RESOLVER, SIX, Lab
+from dns_lab import FOUR, INSIDE, LAME, NEGATIVE_TTL, RESOLVER, SIGNED, SIX, STRICT, Lab
 
 from cluster.nameserver import COM
 from cluster.network import Network
@@ -170,6 +170,19 @@ def test_port_53_is_intercepted(lab: Lab, check: Check) -> None:
     assert "192.0.2.1, an address that nobody has, answers a DNS question" in told["Port53Intercepted"]
     assert "exempt port 53 of this pod from the redirection" in told["Port53Intercepted"]
     assert "problem: port 53 is intercepted" in text
+
+
+def test_a_signed_zone(lab: Lab, check: Check) -> None:
+    assert lab.ask(SIGNED, "signed.com", "DNSKEY").answer, "it is signed"
+    assert not said(check("www.signed.com"))
+
+
+def test_signatures_that_do_not_fit(check: Check) -> None:
+    """The resolver was told of another key than the one that the zone is signed with."""
+    told = said(check("www.signed.com", resolver=STRICT, code=4))
+    assert list(told) == ["BogusSignatures"]
+    assert told["BogusSignatures"].startswith(f"{STRICT}:53 refuses signed.com. (SERVFAIL) and has an answer when")
+    assert not said(check("www.example.com", resolver=STRICT))
 
 
 def test_a_negative_cache(lab: Lab, check: Check) -> None:

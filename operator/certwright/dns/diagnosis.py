@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dns.name
 
-from certwright.dns import interception, negative, servers
+from certwright.dns import dnssec, interception, negative, servers
 from certwright.dns.belief import compare
 from certwright.dns.caa import CaaVerdict, Ruling, Wish
 from certwright.dns.caa_lookup import ruling
@@ -120,6 +120,7 @@ class _Case:
         self._caa: CaaVerdict
         self._answered = False
         self._inner = ""
+        self._doubters: tuple[str, ...] = ()
         self._servers: tuple[ServerState, ...] = ()
         self._kept: tuple[Kept, ...] = ()
 
@@ -154,6 +155,7 @@ class _Case:
         if zone is not None:
             self._servers = yield from servers.inspecting(self._zones, zone, target)
             apex = dns.name.from_text(zone.name)
+            self._doubters = yield from dnssec.doubting(self._zones, apex)
             if target != apex:
                 self._inner = (yield from self._zones.undelegated(target.parent(), apex)).to_text()
         self._kept = yield from negative.remembering(self._zones, list(dict.fromkeys((self._own, target))))
@@ -199,6 +201,7 @@ class _Case:
                 found += self._delegation()
             if zone is not None:
                 found += servers.findings(zone, self._servers, self._target)
+                found += dnssec.findings(zone.name, self._doubters)
         found += [*self._way(), *self._expectation(), *negative.long_kept(self._servers)]
         for name in dict.fromkeys(map(dns.name.from_text, (self._names[0], self._names[-1]))):
             found += negative.findings(self._kept, name, held=self._held(name))

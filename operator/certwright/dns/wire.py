@@ -21,7 +21,7 @@ EDNS_PAYLOAD = 1232
 _HEADER = struct.Struct("!HHHHHH")
 _OPT = struct.pack("!BHHIH", 0, dns.rdatatype.OPT, EDNS_PAYLOAD, 0, 0)
 _TELLING = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN})
-_IS_RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _RCODE = 0x8000, 0x0200, 0x0100, 0x000F
+_IS_RESPONSE, _TRUNCATED, _RECURSION_DESIRED, _CHECKING_DISABLED, _RCODE = 0x8000, 0x0200, 0x0100, 0x0010, 0x000F
 
 
 class Fault(StrEnum):
@@ -91,6 +91,7 @@ class Query:
         recurse: Ask a resolver to find out (RD).
         via: How to ask.
         whole: Read all sections of the reply; see `read`.
+        unchecked: Ask a resolver not to check DNSSEC signatures (CD).
     """
 
     endpoint: Endpoint
@@ -99,6 +100,7 @@ class Query:
     recurse: bool = False
     via: Via = Via.EITHER
     whole: bool = False
+    unchecked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ class Reply:
 
 def pack(query: Query) -> bytes:
     """The query as octets, with a random id."""
-    header = _HEADER.pack(int.from_bytes(os.urandom(2), "big"), _RECURSION_DESIRED if query.recurse else 0, 1, 0, 0, 1)
+    flags = (_RECURSION_DESIRED if query.recurse else 0) | (_CHECKING_DISABLED if query.unchecked else 0)
+    header = _HEADER.pack(int.from_bytes(os.urandom(2), "big"), flags, 1, 0, 0, 1)
     return b"".join((header, query.name.to_wire() or b"", struct.pack("!HH", query.rdtype, 1), _OPT))
 
 

@@ -49,6 +49,7 @@ class FakeDns:
             section), hides (it says of every name below a top-level domain that it has nothing), intercepted (a
             resolver answers in its place).
         kept: Seconds that the resolver still keeps the answer that a name does not exist.
+        bogus: Zones whose signatures do not fit, so that the resolver refuses them unless it is asked not to check.
         broken: Names that the resolver answers with this rcode; `NAME TYPE` for one type only.
         stale: Addresses that serve an old zone instead of the current one, by zone name.
         asked: Everything asked, in order.
@@ -61,6 +62,7 @@ class FakeDns:
         self.zones: dict[dns.name.Name, dns.zone.Zone] = {}
         self.serves: dict[str, set[dns.name.Name]] = defaultdict(set)
         self.faults: dict[str, str] = {}
+        self.bogus: set[str] = set()
         self.broken: dict[str, dns.rcode.Rcode] = {}
         self.kept: dict[str, int] = {}
         self.stale: dict[tuple[str, str], dns.zone.Zone] = {}
@@ -206,6 +208,7 @@ class FakeDns:
         elif query.flags & dns.flags.RD or fault == "intercepted":
             answer.flags |= dns.flags.RA
             self._resolve(question.name, question.rdtype, answer)
+            self._validate(query, answer)
         elif fault == "lame":
             answer.authority.append(dns.rrset.from_text(".", 60, IN, NS, "a.root-servers.net."))
         else:
@@ -218,6 +221,12 @@ class FakeDns:
             other.id = query.id
             return [b"\x00", forged.to_wire(), other.to_wire(), answer.to_wire(max_size=65535)]
         return [answer.to_wire(max_size=65535)]
+
+    def _validate(self, query: dns.message.Message, answer: dns.message.Message) -> None:
+        zone = self._deepest(query.question[0].name, self.zones)
+        if zone is not None and zone.to_text() in self.bogus and not query.flags & dns.flags.CD:
+            answer.answer, answer.authority = [], []
+            answer.set_rcode(dns.rcode.SERVFAIL)
 
     def _distort(self, fault: str, name: dns.name.Name, answer: dns.message.Message) -> None:
         if fault == "liar":

@@ -292,6 +292,25 @@ class TestInterception:
         assert "all 2 addresses that answer do so as resolvers do" in advice(look(world))["Port53Suspicious"]
 
 
+class TestSignatures:
+    def test_that_do_not_fit(self, world: FakeDns) -> None:
+        world.bogus.add("example.com.")
+        world.zone("example.com", "", "127.7.0.1", ns=("ns.other.example.",))
+        world.zone("other.example", "ns A 127.7.0.1", "127.7.0.1")
+        delegate(world, to=("ns.other.example.",))
+        found = look(world)
+        assert said(found) == {
+            "BogusSignatures": f"{RESOLVER}:{world.port} refuses example.com. (SERVFAIL) and has an answer when asked "
+            "not to check signatures: the zone's DNSSEC signatures do not fit; to do: mend the DS record of "
+            "example.com. at the registrar, or have the zone signed anew; a CA refuses it, too"
+        }
+        assert found.zone == "example.com."
+
+    def test_a_resolver_that_fails_otherwise_is_not_taken_for_that(self, world: FakeDns) -> None:
+        world.broken["example.com."] = dns.rcode.SERVFAIL
+        assert "BogusSignatures" not in said(look(world))
+
+
 class TestNegativeCache:
     def test_before_the_record_is_made(self, world: FakeDns) -> None:
         world.kept[OWN] = 1234
