@@ -21,11 +21,12 @@ import dns.rdatatype
 import dns.rrset
 import dns.zone
 from dns.rdataclass import IN
-from dns.rdatatype import CNAME, DNAME, NS, SOA
+from dns.rdatatype import NS, SOA
 
 from certwright.dns.resolvers import Resolvers, Server
 from certwright.dns.transport import Limits
 from certwright.dns.zone import Zones
+from unit.dns.fake_answers import deepest, distort, highest_gone, lookup
 
 RESOLVER = "127.7.0.53"
 LIMITS = Limits(udp=0.4, tcp=0.4, total=6.0)
@@ -113,7 +114,7 @@ class FakeDns:
 
     def add_txt(self, name: str, *values: str) -> None:
         owner = dns.name.from_text(name)
-        zone = self.zones[self._deepest(owner, self.zones)]
+        zone = self.zones[deepest(owner, self.zones)]
         rdataset = zone.find_rdataset(owner, "TXT", create=True)
         rdataset.update_ttl(60)
         for value in values:
@@ -213,7 +214,7 @@ class FakeDns:
             answer.authority.append(dns.rrset.from_text(".", 60, IN, NS, "a.root-servers.net."))
         else:
             self._authoritative(address, question.name, question.rdtype, answer)
-        self._distort(fault, question.name, answer)
+        distort(fault, question.name, answer, self.zones)
         if fault == "forges":
             forged = dns.message.make_response(query)
             forged.id = query.id ^ 1
@@ -223,31 +224,13 @@ class FakeDns:
         return [answer.to_wire(max_size=65535)]
 
     def _validate(self, query: dns.message.Message, answer: dns.message.Message) -> None:
-        zone = self._deepest(query.question[0].name, self.zones)
+        zone = deepest(query.question[0].name, self.zones)
         if zone is not None and zone.to_text() in self.bogus and not query.flags & dns.flags.CD:
             answer.answer, answer.authority = [], []
             answer.set_rcode(dns.rcode.SERVFAIL)
 
-    def _distort(self, fault: str, name: dns.name.Name, answer: dns.message.Message) -> None:
-        if fault == "liar":
-            origin = self._deepest(name, self.zones)
-            answer.answer, answer.authority = [], [self.zones[origin].get_rrset(origin, SOA)]
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        elif fault == "strips" or (fault == "hides" and len(name.labels) > 2):
-            answer.authority = []
-            if fault == "hides":
-                answer.answer = []
-                answer.set_rcode(dns.rcode.NOERROR)
-        elif fault == "signed":
-            for section in (answer.answer, answer.authority):
-                section += [_signature(rrset) for rrset in section]
-            if not answer.answer and answer.flags & dns.flags.AA:
-                next_name = f"\\000.{name.to_text()}"
-                nsec = dns.rrset.from_text(name, 60, IN, "NSEC", f"{next_name} RRSIG NSEC")
-                answer.authority += [nsec, _signature(nsec)]
-
     def _remember(self, name: dns.name.Name, answer: dns.message.Message) -> None:
-        origin = self._deepest(name, self.zones)
+        origin = deepest(name, self.zones)
         soa = self.zones[origin].get_rrset(origin, SOA)
         soa = dns.rrset.from_rdata(origin, self.kept[name.to_text()], soa[0].replace(minimum=86400))
         answer.authority.append(soa)
@@ -259,14 +242,14 @@ class FakeDns:
             rcode = self.broken.get(name.to_text(), self.broken.get(kind))
             if self.keeps and any(name.is_subdomain(gone) for gone in self.learned):
                 rcode = dns.rcode.NXDOMAIN
-            zone = self._deepest(name, self.zones)
+            zone = deepest(name, self.zones)
             if rcode is not None or zone is None:
                 answer.set_rcode(dns.rcode.NXDOMAIN if rcode is None else rcode)
                 return
-            target = self._lookup(self.zones[zone], name, rdtype, answer)
+            target = lookup(self.zones[zone], name, rdtype, answer)
             if target is None:
                 if answer.rcode() == dns.rcode.NXDOMAIN:
-                    self.learned.add(self._highest_gone(name, self.zones[zone]))
+                    self.learned.add(highest_gone(name, self.zones[zone]))
                 return
             name = target
         answer.set_rcode(dns.rcode.SERVFAIL)
@@ -274,7 +257,7 @@ class FakeDns:
     def _authoritative(
         self, address: str, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message
     ) -> None:
-        origin = self._deepest(name, self.serves[address])
+        origin = deepest(name, self.serves[address])
         if origin is None:
             answer.set_rcode(dns.rcode.REFUSED)
             return
@@ -288,59 +271,4 @@ class FakeDns:
                 answer.authority.append(delegation)
                 return
             cut = cut.parent()
-        self._lookup(zone, name, rdtype, answer)
-
-    @staticmethod
-    def _highest_gone(name: dns.name.Name, zone: dns.zone.Zone) -> dns.name.Name:
-        while not any(other.is_subdomain(name.parent()) for other in zone.nodes):
-            name = name.parent()
-        return name.canonicalize()
-
-    @staticmethod
-    def _deepest(name: dns.name.Name, origins: object) -> dns.name.Name | None:
-        held = [origin for origin in origins if name.is_subdomain(origin)]  # type: ignore[attr-defined]
-        return max(held, key=len, default=None)
-
-    @staticmethod
-    def _lookup(
-        zone: dns.zone.Zone, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, answer: dns.message.Message
-    ) -> dns.name.Name | None:
-        """Put the answer in; returns where a CNAME leads."""
-        above = name
-        while above != zone.origin:
-            above = above.parent()
-            dname = zone.get_rrset(above, DNAME)
-            if dname is not None:
-                try:
-                    target = name.relativize(above).concatenate(dname[0].target)
-                except dns.name.NameTooLong:
-                    answer.answer.append(dname)
-                    answer.set_rcode(dns.rcode.YXDOMAIN)
-                    return None
-                answer.answer += [dname, dns.rrset.from_text(name, 60, IN, CNAME, target.to_text())]
-                return target
-        owner = name
-        exists = any(other.is_subdomain(name) for other in zone.nodes)
-        if not exists:
-            above = name.parent()
-            while not any(other.is_subdomain(above) for other in zone.nodes):
-                above = above.parent()
-            owner = dns.name.Name((b"*", *above.labels))
-            exists = owner in zone.nodes
-        for kind in (rdtype, CNAME):
-            rrset = zone.get_rrset(owner, kind)
-            if rrset is not None:
-                found = dns.rrset.from_rdata_list(name, rrset.ttl, list(rrset))
-                answer.answer.append(found)
-                return found[0].target if kind == CNAME and rdtype != CNAME else None
-        answer.authority.append(zone.get_rrset(zone.origin, SOA))
-        if not exists:
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        return None
-
-
-def _signature(rrset: dns.rrset.RRset) -> dns.rrset.RRset:
-    """A signature as it looks; nobody here checks it."""
-    kind, labels = dns.rdatatype.to_text(rrset.rdtype), len(rrset.name.labels) - 1
-    text = f"{kind} 13 {labels} {rrset.ttl} 20300101000000 20200101000000 1 {rrset.name.to_text()} c2lnbmF0dXJl"
-    return dns.rrset.from_text(rrset.name, rrset.ttl, IN, "RRSIG", text)
+        lookup(zone, name, rdtype, answer)
