@@ -107,7 +107,11 @@ class ServerAnswer:
         """Read it from status."""
         values = body.get("values")
         return cls(
-            *(str(body.get(name, "")) for name in ("server", "address", "answer", "transport", "rcode")),
+            server=str(body.get("server", "")),
+            address=str(body.get("address", "")),
+            answer=str(body.get("answer", "")),
+            transport=str(body.get("transport", "")),
+            rcode=str(body.get("rcode", "")),
             values=tuple(map(str, values)) if isinstance(values, list) else (),
         )
 
