@@ -67,19 +67,20 @@ class Away:
     ) -> None:
         self._stack.close()
 
-    def serve(self, name: str, *listen: str, config: str, **files: str) -> NameServer:
+    def serve(self, name: str, *listen: str, config: str, options: str = "", **files: str) -> NameServer:
         """Start a name server with its statements and zone files."""
+        common = f"recursion no; querylog yes; {options}"
         made = NameServer(
-            self._folder, name, listen=listen, config=config, files=files, network=self.network,
-            options="recursion no; querylog yes;",
-        )  # fmt: skip
+            self._folder, name, listen=listen, config=config, options=common, files=files, network=self.network
+        )
         return self._stack.enter_context(made)
 
-    def resolve(self, name: str, address: str, zones: str = "") -> NameServer:
+    def resolve(self, name: str, address: str, zones: str = "", *, options: str = "") -> NameServer:
         """Start a further resolver."""
-        return self._stack.enter_context(resolver(self._folder, self.network, name, address, zones))
+        made = resolver(self._folder, self.network, name, address, zones, more=options)
+        return self._stack.enter_context(made)
 
-    def operate(self, namespace: str, resolvers: str) -> Operator:
+    def operate(self, namespace: str, resolvers: str, **variables: str) -> Operator:
         """Start the operator for one namespace."""
         command = (*self.network.enter(COMMAND), "run")
         made = Operator(
@@ -87,7 +88,7 @@ class Away:
             self._folder,
             options=(f"--namespaces={namespace}", f"--dns-resolvers={resolvers}"),
             command=command,
-            variables={"CERTWRIGHT_DNS_AUTHORITATIVE_PORT": "53"},
+            variables={"CERTWRIGHT_DNS_AUTHORITATIVE_PORT": "53", **variables},
         )
         for port in (made.health_port, made.metrics_port):
             self._stack.enter_context(self.network.outward("127.0.0.1", port, here=port))

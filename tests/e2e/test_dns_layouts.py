@@ -15,6 +15,7 @@ import yaml
 from dns_away import KEY, SECRET, WORLD, Away, missing
 from waits import get, until, wait_condition, wait_issuer, wait_order, wait_ready
 
+from cluster.authority import Authority
 from cluster.environment import REPOSITORY, Environment
 from cluster.manifests import Manifest, acme_issuer, apply, certificate
 from cluster.nameserver import zone_text
@@ -41,7 +42,8 @@ def settled(dns01: Manifest, **places: str) -> Manifest:
     """The example's solver with the test's places, and looks every second so that what heals is noticed soon."""
     text = yaml.safe_dump(dns01)
     for old, new in places.items():
-        address = old.removeprefix("at_").replace("_", ".")
+        words = old.removeprefix("at_").split("_")
+        address = ".".join(words[:4]) + "".join(f":{port}" for port in words[4:])
         assert address in text, f"{address} is not in the example"
         text = text.replace(address, new)
     made = dict(yaml.safe_load(text))
@@ -202,6 +204,49 @@ class TestSplitByServer:
         wait_ready(env, namespace, "web", 90)
         assert get(env, "issuers", namespace, "acme")
         assert not away.txt(self.OUTER, OWN)
+
+
+class TestPort53Closed:
+    """No name server can be reached from the cluster, and one resolver by TLS only."""
+
+    SERVER, RESOLVER = "10.53.5.1", "10.53.0.54"
+
+    @pytest.fixture
+    def away(self, env: Environment, tmp_path: Path) -> Iterator[Away]:
+        delegation = f"example.com. NS ns.example.com.\nns.example.com. A {self.SERVER}"
+        with Away(env, tmp_path, [self.SERVER, self.RESOLVER], delegation) as made:
+            zone = zone_text("ns", f"@ NS ns\nns A {self.SERVER}\nwww A 192.0.2.80", minimum=900)
+            statement = (
+                f'{KEY}zone "example.com" {{ type primary; file "zone"; allow-update {{ key "certwright"; }}; }};\n'
+            )
+            updates = f"listen-on port 8053 {{ {self.SERVER}; }};"
+            made.serve("ns", self.SERVER, config=statement, options=updates, zone=zone)
+            authority = Authority(tmp_path / "tls", "the resolver's CA")
+            pair = authority.server("resolver", addresses=[self.RESOLVER])
+            tls = f'tls own {{ cert-file "{pair.certificate}"; key-file "{pair.key}"; }};\n'
+            made.resolve("resolver", self.RESOLVER, tls, options=f"listen-on port 853 tls own {{ {self.RESOLVER}; }};")
+            made.ca_file = authority.file  # type: ignore[attr-defined]
+            yield made
+
+    def test_a_resolver_by_tls_is_enough(self, away: Away, namespace: str) -> None:
+        """First without it, so that status says what is wrong."""
+        env = away.env
+        resolvers = f"{{ {self.RESOLVER}, {WORLD} }}"
+        closed = "".join(f"ip saddr != {resolvers} ip daddr != {WORLD} {way} dport 53 drop; " for way in ("udp", "tcp"))
+        solver = settled(example("Where port 53 is closed"), at_192_0_2_10_53=f"{self.SERVER}:8053",
+                         at_dns_example_net=self.RESOLVER)  # fmt: skip
+        with away.network.rules(f"table ip t {{ chain c {{ type filter hook input priority 0; {closed} }}; }}"):
+            away.operate(namespace, self.RESOLVER, SSL_CERT_FILE=str(away.ca_file))  # type: ignore[attr-defined]
+            prepare(away, namespace, {**solver, "propagation": {"interval": "1s"}})
+            apply(env, certificate(namespace, "web", "www.example.com"))
+            wait_condition(env, namespace, "web", "Issuing", says="0 of 1 addresses", timeout=60)
+            verdict = wait_order(env, namespace, "web")["identifiers"][0]["verdict"]
+            assert evidence(env, namespace) == [("ns.example.com.", self.SERVER, "no answer")]
+            assert verdict["missing"][0]["transport"] == "UDP, then TCP"
+            assert verdict["action"].endswith("on port 53 by UDP and TCP, or set propagation.mode to Recursive")
+
+            prepare(away, namespace, solver)
+            wait_ready(env, namespace, "web", 90)
 
 
 def _ask(server: str, name: str) -> dns.message.Message:

@@ -65,6 +65,8 @@ def following(zones: Zones, name: dns.name.Name, *, cnames: bool = True) -> Conv
         try:
             message = yield from zones.asking(zone, name, wanted)
         except Retryable:
+            if not cnames:  # then the name's zone is that of its parent, and no resolver need hear of it too early
+                return Chain((name.to_text(),), zone)
             message = yield from zones.resolvers.asking(name, wanted)
         below = referral(message, zone)
         if below is not None and name.is_subdomain(below):

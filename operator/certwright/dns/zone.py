@@ -26,7 +26,7 @@ from certwright.dns.names import ancestors, canonical
 from certwright.dns.resolvers import UNAVAILABLE, Refuse
 from certwright.dns.suffixes import domain_of, is_public_suffix
 from certwright.dns.transport import Conversation, hold
-from certwright.dns.wire import Endpoint, Query, Reply
+from certwright.dns.wire import Endpoint, Query, Reply, Via
 from certwright.errors import CertwrightError, Retryable, Terminal
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Zones:
             endpoints = self.resolvers.endpoints()[:1]
             if label == apex or not endpoints:
                 break
-            (reply,) = yield [Query(endpoints[0], label, SOA)]
+            (reply,) = yield [Query(endpoints[0], label, SOA, via=Via.UDP)]  # some drop such questions
             soa = None if reply.answer is None else soa_of(label, reply.answer)
             if soa is not None and soa.name.is_subdomain(apex):
                 return soa.name.canonicalize()

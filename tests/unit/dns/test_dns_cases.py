@@ -114,6 +114,8 @@ DISCOVERY = [
     *(Row(f"all servers answer, but {fault}", faults={A: fault, B: fault})
       for fault in ("truncates", "tcp-only", "udp-only", "slow", "forges", "signed")),
     Row("all servers are dead: the resolvers stand in", faults=BOTH_SILENT, poisons=True),
+    Row("all servers are dead, and CNAMEs are not to be followed: nobody need be asked", cnames=False,
+        zones={"example.com": f"www A 192.0.2.1\n_acme-challenge.www CNAME {OTHER}"}, faults=BOTH_SILENT),
     Row("all servers refuse: the resolvers stand in", faults={A: "refused", B: "refused"}, poisons=True),
     Row("a delegation to servers that are not there", (Terminal, "no name server of the zone www.example.com. has an"),
         zones={"example.com": "www NS ns.nowhere.invalid.", "www.example.com": "@ NS ns.nowhere.invalid."},

@@ -40,6 +40,12 @@ def test_not_followed_where_it_is_not_wanted(world: FakeDns) -> None:
     assert not [ask for ask in world.asked if ask.rdtype == "CNAME"], "what is not wanted is not asked for"
 
 
+def test_nobody_is_asked_for_the_name_where_nothing_is_followed_and_its_servers_are_dead(world: FakeDns) -> None:
+    world.faults |= {"127.7.0.1": "silent", "127.7.0.2": "silent"}
+    assert follow(world.finder(), NAME, cnames=False).zone.name == "example.com."
+    assert not asked_resolver_for(world, NAME)
+
+
 def test_a_chain(world: FakeDns) -> None:
     lines = ["_acme-challenge.www 60 IN CNAME c1", *(f"c{n} 60 IN CNAME c{n + 1}" for n in range(1, LIMIT))]
     world.zone("example.com", "\n".join(lines), "127.7.0.1")
