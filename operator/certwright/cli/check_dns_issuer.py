@@ -14,7 +14,7 @@ from certwright.acme.servers import directory_url
 from certwright.acme.transport import Transport, utc_now
 from certwright.cli.manifest import Manifest
 from certwright.cli.world import OPERATORS_IDENTITY, Unseen, World
-from certwright.core.solver_choice import choose_solver
+from certwright.core.solver_choice import choose_for_target, choose_solver
 from certwright.dns.finding import Finding, advice, ok, problem
 from certwright.dns.names import canonical
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal
@@ -106,6 +106,9 @@ class IssuerSide:
     def complete(self, diagnosis: Diagnosis) -> Diagnosis:
         """The diagnosis with what the solver and its provider say of the name."""
         plan = self._plan(diagnosis.name)
+        led = choose_for_target(self._spec.solvers, diagnosis.record, {}) if len(diagnosis.chain) > 1 else None
+        if led is not None and led is not plan.solver:
+            plan = self._built(led)
         return diagnosis.having(*plan.findings, *_zone(plan, diagnosis))
 
     def _plan(self, name: str) -> _Plan:
@@ -121,6 +124,10 @@ class IssuerSide:
         if solver.challenge != DNS01:
             text = f"{name} is proven by {solver.challenge}, and not by its DNS"
             return _Plan(solver, findings=(advice("OtherChallenge", text, f"add a {DNS01} solver if that was meant"),))
+        return self._built(solver)
+
+    def _built(self, solver: SolverSpec) -> _Plan:
+        """A dns-01 solver with its provider."""
         provider_name = ""
         try:
             provider_name, _ = registry.choose(solver.config)

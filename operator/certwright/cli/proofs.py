@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from certwright.cli.world import OPERATORS_IDENTITY, Unseen
-from certwright.core.solver_choice import choose_solver
+from certwright.core.solver_choice import choose_for_target, choose_solver
 from certwright.dns.names import canonical, challenge_name
 from certwright.dns.resolvers import Resolvers
 from certwright.dns.transport import converse
@@ -120,7 +120,27 @@ class Prover:
             else:
                 found = self._locate(issuer, acme, spec, group)
             proofs.update((proof.name, proof) for proof in found)
+        proofs |= self._led_elsewhere(issuer, acme, list(proofs.values()), certificate)
         return list(proofs.values())
+
+    def _led_elsewhere(
+        self, issuer: Issuer, acme: AcmeSpec, proofs: list[Proof], certificate: Meta
+    ) -> dict[str, Proof]:
+        """The proofs whose CNAME leads into a zone that another solver names."""
+        groups: dict[int, list[Proof]] = {}
+        for proof in proofs:
+            led = choose_for_target(acme.solvers, proof.record, certificate.labels) if proof.target_of else None
+            index = next((i for i, solver in enumerate(acme.solvers) if solver is led), None)
+            path = f"spec.acme.solvers[{index}]"
+            if index is not None and path != proof.solver:
+                why = "its dnsZones name the zone that a CNAME leads into"
+                groups.setdefault(index, []).append(replace(proof, solver=path, why=why))
+        found: dict[str, Proof] = {}
+        for index, group in groups.items():
+            for before, after in zip(group, self._locate(issuer, acme, acme.solvers[index], group), strict=True):
+                if after.problem or after.record == before.record:
+                    found[after.name] = after
+        return found
 
     def _serve(self, spec: SolverSpec, certificate: Meta, proofs: list[Proof]) -> list[Proof]:
         """The same proofs with how the answer would be served."""

@@ -62,6 +62,23 @@ def choose_solver(solvers: Sequence[SolverSpec], name: str, labels: Mapping[str,
     )
 
 
+def choose_for_target(solvers: Sequence[SolverSpec], target: str, labels: Mapping[str, str]) -> SolverSpec | None:
+    """The dns-01 solver that names, among its dnsZones, the place a CNAME leads to; None when none does.
+
+    Args:
+        solvers: The issuer's, in their order.
+        target: Where the record belongs.
+        labels: The Certificate's labels.
+    """
+    best: tuple[tuple[int, int, int], SolverSpec] | None = None
+    for solver in solvers:
+        if solver.challenge == "dns-01" and solver.selector.dns_zones:
+            rank = _rank(solver, target.lower().removesuffix("."), labels)
+            if rank is not None and (best is None or rank > best[0]):
+                best = (rank, solver)
+    return best[1] if best else None
+
+
 def _rank(solver: SolverSpec, name: str, labels: Mapping[str, str]) -> tuple[int, int, int] | None:
     """How specifically the selector matches; None when it does not."""
     selector = solver.selector

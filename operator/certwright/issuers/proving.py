@@ -60,6 +60,8 @@ def route(solvers: SolverSet, names: Sequence[str]) -> dict[str, Route]:
             if isinstance(planned, CertwrightError):
                 raise _mendable(planned)
             routes[name] = Route(challenge, solver, planned)
+    for name, led in solvers.led_elsewhere({name: route.planned for name, route in routes.items()}).items():
+        routes[name] = Route("dns-01", *led)
     return routes
 
 

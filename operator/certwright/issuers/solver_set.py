@@ -9,26 +9,28 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from certwright.core.solver_choice import choose_solver
+from certwright.core.solver_choice import choose_for_target, choose_solver
+from certwright.dns.names import challenge_name
 from certwright.dns.resolvers import Resolvers
 from certwright.dns.zone import Zones
 from certwright.errors import InvalidSpec
 from certwright.providers import registry
 from certwright.providers.guard import everywhere, standing
+from certwright.resources.order import Record
 from certwright.solvers.dns01 import Dns01Solver
 from certwright.solvers.http01 import solver as http01
 from certwright.solvers.http01.config import Http01Config
 from certwright.solvers.http01.objects import Image, Manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from certwright.issuers.places import Places
     from certwright.kube.client import Kube
     from certwright.resources.issuer import AcmeSpec, Issuer, SolverSpec
     from certwright.resources.meta import Meta
-    from certwright.resources.order import Record, SolverObject
+    from certwright.resources.order import SolverObject
     from certwright.solvers.base import Solver
 
 SUPPORTED = {"dns-01", "http-01"}
@@ -154,8 +156,36 @@ class SolverSet:
         chosen = choose_solver(self._spec.solvers, name, self._certificate.labels)
         return chosen.challenge, self._solver(chosen)[1]
 
+    def led_elsewhere(self, planned: Mapping[str, object]) -> dict[str, tuple[Solver, Record]]:
+        """Where a CNAME leads into a zone that another solver names among its dnsZones: that one, with its own plan.
+
+        Args:
+            planned: By name, what the names' own solvers planned.
+
+        Raises:
+            InvalidSpec: The other solver cannot be built.
+        """
+        groups: dict[Solver, list[str]] = {}
+        records = {name: plan for name, plan in planned.items() if isinstance(plan, Record)}
+        for name, record in records.items():
+            spec = self._of_target(name, record)
+            if spec is not None:
+                groups.setdefault(self._solver(spec)[1], []).append(name)
+        found = {}
+        for solver, names in groups.items():
+            for name, own in zip(names, solver.plan_all(names), strict=True):
+                if isinstance(own, Record) and own.name == records[name].name:
+                    found[name] = (solver, own)
+        return found
+
+    def _of_target(self, name: str, record: Record) -> SolverSpec | None:
+        """The solver that names the record's place, where a CNAME leads there."""
+        if record.name == challenge_name(name).to_text():
+            return None
+        return choose_for_target(self._spec.solvers, record.name, self._certificate.labels)
+
     def for_record(self, name: str, record: Record) -> Solver:
-        """The solver that can remove a record presented earlier: the chosen one, else any of the same provider.
+        """The solver that can remove a record presented earlier: the one chosen then, else any of the same provider.
 
         Raises:
             InvalidSpec: The issuer has none of that provider any more.
@@ -163,6 +193,8 @@ class SolverSet:
         candidates = list(self._spec.solvers)
         with contextlib.suppress(InvalidSpec):
             candidates.insert(0, choose_solver(self._spec.solvers, name, self._certificate.labels))
+        with contextlib.suppress(InvalidSpec):
+            candidates[:0] = filter(None, [self._of_target(name, record)])
         for candidate in candidates:
             with contextlib.suppress(InvalidSpec):
                 provider, solver = self._solver(candidate)

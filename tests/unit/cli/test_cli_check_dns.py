@@ -277,6 +277,22 @@ class TestCredentials:
         assert "no DNS provider 'nodns' is installed" in problems["BadCredentials"]
 
 
+def test_a_cname_into_the_zone_of_another_solver(api: FakeApi, dns: Run, world: FakeDns) -> None:
+    """That one's credentials count, and not those of the solver that fits the name."""
+    both = "ns1.challenges.example.net."
+    world.zone("net", f"challenges.example NS {both}\nexample NS ns1.example.net.", "127.7.0.10")
+    world.zone("example.net", f"challenges NS {both}", "127.7.0.8")
+    world.zone("challenges.example.net", "", "127.7.0.7")
+    text = f'_acme-challenge.www CNAME www.challenges.example.net.\n@ CAA 0 issue "{LE}"'
+    world.zone("example.com", text, "127.7.0.1", "127.7.0.2")
+    general, other = {"dns01": {"rfc2136": {"nameserver": "127.0.0.1:9"}}}, {"dns01": {"rfc2136": TSIG}}
+    issuer(api, general, {"selector": {"dnsZones": ["challenges.example.net"]}, **other})
+    data = found(dns, "www.example.com", "--issuer", "le", code=4)
+    assert "there is no Secret tsig in namespace shop; create it" in codes(data)["BadCredentials"]
+    data = found(dns, "a.example.com", "--issuer", "le")
+    assert "127.0.0.1:9" in codes(data, "advice")["ProviderUnavailable"]
+
+
 class Account:
     """A provider that lists zones; `says` is a zone, None, or the fault it raises."""
 

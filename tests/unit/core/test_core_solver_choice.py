@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from certwright.core.solver_choice import choose_solver
+from certwright.core.solver_choice import choose_for_target, choose_solver
 from certwright.errors import InvalidSpec
 from certwright.resources.issuer import Selector, SolverSpec
 from certwright.resources.reading import Fields
@@ -75,3 +75,24 @@ def test_no_solver_fits_when(solvers: list[SolverSpec], name: str, message: str)
     assert fault.value.reason == "NoSolver"
     assert name in fault.value.message
     assert message in fault.value.message
+
+
+HTTP_BY_ZONE = solver("http by zone", "http-01", zones=["example.com"])
+LABELLED = solver("labelled", zones=["sub.example.com"], labels={"team": "a"})
+TARGETS: dict[str, tuple[list[SolverSpec], str, Mapping[str, str], SolverSpec | None]] = {
+    "the one that names the zone": ([ANY, BY_ZONE], "x.example.com.", {}, BY_ZONE),
+    "the one with the longest zone": ([BY_ZONE, BY_SUBZONE], "x.sub.example.com.", {}, BY_SUBZONE),
+    "the first of equals": ([BY_ZONE, solver("other", zones=["example.com"])], "x.example.com.", {}, BY_ZONE),
+    "none where none names it": ([ANY, BY_NAME, BY_SUBZONE], "x.example.com.", {}, None),
+    "none for other names": ([BY_ALL, BY_ELSEWHERE], "x.example.com.", {}, None),
+    "none of HTTP": ([HTTP_BY_ZONE], "x.example.com.", {}, None),
+    "none for other labels": ([LABELLED], "x.sub.example.com.", {"team": "b"}, None),
+    "one for these labels": ([LABELLED], "X.Sub.example.com.", TEAM, LABELLED),
+}
+
+
+@pytest.mark.parametrize(("solvers", "target", "labels", "wanted"), TARGETS.values(), ids=TARGETS)
+def test_the_solver_of_a_cnames_target_is(
+    solvers: list[SolverSpec], target: str, labels: Mapping[str, str], wanted: SolverSpec | None
+) -> None:
+    assert choose_for_target(solvers, target, labels) == wanted

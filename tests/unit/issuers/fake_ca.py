@@ -203,6 +203,9 @@ class FakeSolvers:
             raise InvalidSpec(f"no solver for {name}", reason="NoSolver")
         return "dns-01", self.solver
 
+    def led_elsewhere(self, _: object) -> dict[str, object]:
+        return {}
+
     def for_record(self, name: str, _: Record) -> FakeSolver:
         return self.choose(name)[1]
 
