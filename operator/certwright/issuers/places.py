@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certwright.errors import InvalidSpec
-from certwright.kube import secrets, tokens
+from certwright.kube import secrets, tokens, webhooks
 from certwright.providers.base import Identity
 from certwright.resources.names import CLUSTER_ISSUER
 
@@ -69,7 +69,10 @@ class Places:
     def identity(self, issuer: Issuer) -> Identity:
         """What the issuer may log in by beside its Secrets."""
         return Identity(
-            ambient=lambda: self._check_ambient(issuer), tokens=lambda name, wanted: self._tokens(issuer, name, wanted)
+            ambient=lambda: self._check_ambient(issuer),
+            tokens=lambda name, wanted: self._tokens(issuer, name, wanted),
+            webhook=lambda group, solver, payload: webhooks.call(self._kube, group, solver, payload),
+            namespace=self.namespace(issuer),
         )
 
     def _check_ambient(self, issuer: Issuer) -> None:

@@ -49,10 +49,10 @@ def path(prefix: str, resource: str, namespace: str = "", name: str = "", subres
     """
     parts = [prefix]
     if namespace:
-        parts += ["namespaces", _checked(namespace)]
+        parts += ["namespaces", checked(namespace)]
     parts.append(resource)
     if name:
-        parts.append(_checked(name))
+        parts.append(checked(name))
     if subresource:
         parts.append(subresource)
     return "/".join(parts)
@@ -71,7 +71,8 @@ def target(url_path: str) -> Target:
     return Target(group, resource, namespace, name)
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """A name that may stand in a path; raises InvalidSpec where it is none, as `path` does."""
     if not _NAME.fullmatch(name):
         raise InvalidSpec(
             f"{name[:60]!r} cannot be the name of an object; use lower-case letters, digits, '-' and '.' (RFC 1123)"

@@ -6,9 +6,9 @@ It keeps nothing in memory that removal needs, so that any process can clean up 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 from certwright.errors import InvalidSpec
 
@@ -21,6 +21,8 @@ NamedValue: TypeAlias = tuple[str, str]
 """An absolute name with its final dot, and a TXT value."""
 TokenMaker: TypeAlias = Callable[[], str]
 """Makes a new token each time; it ends after some minutes."""
+Caller: TypeAlias = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
+"""Hands a payload to a solver behind an aggregated API: (the API group, the solver, the payload) -> its answer."""
 
 
 def _nobody(*_: object) -> NoReturn:
@@ -29,16 +31,20 @@ def _nobody(*_: object) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an issuer may log in by beside its Secrets; both raise InvalidSpec, saying why, where it may not.
+    """What an issuer may log in by beside its Secrets; all raise InvalidSpec, saying why, where it may not.
 
     Args:
         ambient: Called before the operator's own credentials are used: what its environment, its cloud's metadata
             service or its workload identity give.
         tokens: Makes tokens of a ServiceAccount in the issuer's namespace: (name, audiences) -> what makes one.
+        webhook: Calls a webhook in the operator's name.
+        namespace: Where its Secrets are, for a webhook that reads them itself.
     """
 
     ambient: Callable[[], None] = _nobody
     tokens: Callable[[str, Sequence[str]], TokenMaker] = _nobody
+    webhook: Caller = _nobody
+    namespace: str = ""
 
 
 NOBODY = Identity()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from certwright.providers.base import ConfigField
 
 TYPED: Final = frozenset(
-    {"acmeDNS", "akamai", "azureDNS", "cloudDNS", "cloudflare", "digitalocean", "rfc2136", "route53"}
+    {"acmeDNS", "akamai", "azureDNS", "cloudDNS", "cloudflare", "digitalocean", "rfc2136", "route53", "webhook"}
 )
 """Providers with a field of their own in the schema of `dns01`, spelled as in cert-manager."""
 _PART: Final = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
