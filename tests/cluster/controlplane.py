@@ -14,9 +14,10 @@ from cluster.ports import accepts, free_port
 from cluster.process import Child, StartError
 
 #: What tests may need and not every cluster has. An existing kubeconfig has none of them.
-FEATURES = frozenset({"audit", "outages", "controllers", "users"})
+FEATURES = frozenset({"audit", "outages", "controllers", "users", "aggregation"})
 
 _ADMINS = "system:masters"
+_FRONT_PROXY = "front-proxy"
 
 
 class ControlPlane:
@@ -32,6 +33,7 @@ class ControlPlane:
         kubeconfig: An administrator's, by token.
         url: The API server's.
         features: Which of `FEATURES` this one has.
+        front_proxy_ca: The CA of the certificate by which the API server proves itself to aggregated API servers.
     """
 
     def __init__(self, folder: Path, *, assets: Path | None = None) -> None:
@@ -125,6 +127,10 @@ class ControlPlane:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._authority = Authority(self.folder, "certwright test cluster")
         self._serving = self._authority.server("apiserver", hosts=["kubernetes.default.svc"])
+        # What the API server proves itself by to aggregated API servers; a CA of its own, as Kubernetes asks for.
+        front = Authority(self.folder / "front-proxy", "certwright test cluster, front proxy")
+        self.front_proxy_ca = front.file
+        self._front_pair = front.client(_FRONT_PROXY)
         self._token_key = TokenKey.make(self.folder)
         self._token = secrets.token_hex(16)
         tokens = self.folder / "tokens.csv"
@@ -167,6 +173,13 @@ class ControlPlane:
             f"--client-ca-file={self._authority.file}",
             f"--token-auth-file={folder / 'tokens.csv'}",
             f"--cert-dir={folder / 'apiserver-certs'}",
+            f"--requestheader-client-ca-file={self.front_proxy_ca}",
+            f"--requestheader-allowed-names={_FRONT_PROXY}",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={self._front_pair.certificate}",
+            f"--proxy-client-key-file={self._front_pair.key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self._token_key.public}",
             f"--service-account-signing-key-file={self._token_key.private}",

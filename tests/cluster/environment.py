@@ -30,6 +30,7 @@ _REASONS = {
     "outages": "its API server cannot be stopped from here",
     "controllers": "it has no controller manager: no garbage collection, no namespace deletion, no service accounts",
     "users": "certificates for other users cannot be signed here",
+    "aggregation": "its API server may not reach an API server of this machine",
 }
 
 
