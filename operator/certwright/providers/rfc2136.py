@@ -141,9 +141,9 @@ class Rfc2136:
                         reason="TSIGRefused",
                     ) from None
                 except dns.tsig.PeerError as error:
-                    raise self._bad_key(type(error).__name__.removeprefix("Peer").upper()) from None
+                    raise self._bad_key(type(error).__name__.removeprefix("Peer").upper(), zone) from None
                 except (dns.tsig.BadSignature, dns.tsig.BadKey, dns.tsig.BadAlgorithm, dns.tsig.BadTime):
-                    raise self._bad_key("its answer is not signed with this key") from None
+                    raise self._bad_key("its answer is not signed with this key", zone) from None
                 except TimeoutError:
                     failures.append(f"{address} by {way}: no answer")
                 except (OSError, EOFError, dns.exception.DNSException) as error:
@@ -184,19 +184,20 @@ class Rfc2136:
             )
         if code in {dns.rcode.NOTAUTH, dns.rcode.NOTZONE, dns.rcode.NOTIMP, dns.rcode.NXDOMAIN, dns.rcode.FORMERR}:
             if code == dns.rcode.NOTAUTH and self._settings.key and not answer.had_tsig:
-                raise self._bad_key(name)
+                raise self._bad_key(name, zone)
             raise Terminal(
                 f"the DNS server {where} does not take updates of {zone} ({name}); point {path}.nameserver to the "
-                "primary server of this zone",
+                f"primary server of this zone, or allow {key} there (Knot: acl)",
                 reason="NotPrimary",
             )
         raise Retryable(f"the DNS server {where} failed to update {zone} ({name})", reason="DNSUnavailable")
 
-    def _bad_key(self, what: str) -> CertwrightError:
+    def _bad_key(self, what: str, zone: str) -> CertwrightError:
         path = self._settings.path
         return Terminal(
             f"the DNS server {self._where} does not accept the TSIG key ({what}); compare {path}.tsigKeyName "
-            f"{self._settings.key_name!r}, tsigAlgorithm and {self._settings.secret} with the key on the server",
+            f"{self._settings.key_name!r}, tsigAlgorithm and {self._settings.secret} with the key on the server, and "
+            f"see that it may update {zone} there (Knot: acl)",
             reason="TSIGRefused",
         )
 
