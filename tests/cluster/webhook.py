@@ -1,8 +1,8 @@
 """An aggregated API server that speaks cert-manager's webhook protocol, written from the protocol's documentation.
 
-It takes requests from the API server only, which proves itself by the front proxy's certificate, as a real one does. The
-API server reaches it through a Service of type ExternalName, which needs no node, and asks for the Service's name in
-its certificate.
+It takes requests from the API server only, which proves itself by the front proxy's certificate, as a real one does.
+The API server reaches it through a Service of type ExternalName, which needs no node, and asks for the Service's name
+in its certificate.
 """
 
 import base64
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cluster.authority import Authority, KeyPair
 from cluster.environment import Environment
@@ -65,7 +65,7 @@ class Webhook:
         self._server = _server(self, pair, control_plane.front_proxy_ca)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="webhook")
 
-    def __enter__(self) -> "Webhook":
+    def __enter__(self) -> Self:
         self._thread.start()
         try:
             self._joined.join(self._server.server_port)

@@ -76,7 +76,5 @@ def _not_served(kube: Kube, group: str, solver: str) -> str:
             f"or correct groupName"
         )
     names = [str(item.get("name")) for item in answer.get("resources") or () if isinstance(item, dict)]
-    listed = ", ".join(sorted(names)[:MAX_NAMED]) or "none"
-    return (
-        f"the webhook of API group {group} has no solver {solver}, its solvers are {clip(listed)}; correct solverName"
-    )
+    listed = clip(", ".join(sorted(names)[:MAX_NAMED])) or "none"
+    return f"the webhook of API group {group} has no solver {solver}; it has {listed}; correct solverName"
