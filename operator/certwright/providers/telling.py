@@ -14,7 +14,7 @@ MAX_TEXT: Final = 200
 MASK: Final = "[redacted]"
 _CREDENTIAL: Final = re.compile(
     r"""((?:authorization|cookie|passw\w*|secret|token|credential|[\w-]*key)["']?\s*[:=]\s*["']?"""
-    r"""(?:(?:basic|bearer)\s+)?|://[^\s/:@]*:|\b(?:basic|bearer)\s+)[^\s"',;@]+""",
+    r"""(?:(?:basic|bearer)\s+)?|://[^\s/:@]*:(?=[^\s/@]+@)|\b(?:basic|bearer)\s+)[^\s"',;@]+""",
     re.IGNORECASE,
 )
 _TELLING: Final = (

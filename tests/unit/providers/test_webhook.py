@@ -154,6 +154,12 @@ def test_long_words_are_cut_and_credentials_left_out() -> None:
     assert "abcdef123" not in caught.value.message
 
 
+def test_a_port_is_no_password() -> None:
+    calls = Calls({"success": False, "status": {"message": "http://dns.example.com:8081/api answers 404"}})
+    with pytest.raises(Retryable, match=r"http://dns\.example\.com:8081/api answers 404"):
+        provider(calls).remove_txt(ZONE, NAME, VALUE)
+
+
 @pytest.mark.parametrize("status", [None, {}, {"message": ""}, {"message": None}, "text", {"message": {"a": 1}}])
 def test_a_refusal_without_words(status: object) -> None:
     with pytest.raises(Retryable, match=r"cannot Present .*; see the webhook's log"):
