@@ -1,8 +1,6 @@
 """cert-manager's webhook protocol on a real API server: through the aggregation layer to a solver, and into BIND."""
 
-import base64
 import json
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,10 +19,7 @@ from certwright.resources.meta import Meta
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER, Names, ObjectKey
 from certwright.resources.reading import Fields
 from cluster.environment import Environment
-from cluster.manifests import apply, tsig_secret
 from cluster.webhook import SolverError, Webhook, granted
-from cluster.webhook_solver import GROUP as ITS_GROUP
-from cluster.webhook_solver import RealWebhook
 
 pytestmark = [pytest.mark.cluster, pytest.mark.needs("aggregation", "users")]
 
@@ -196,71 +191,3 @@ def test_a_tenant_cannot_reach_another_api(env: Environment, namespace: str) -> 
     finally:
         client.close()
     assert env.kubectl("-n", namespace, "get", "issuers.certwright.dev", "-o", "name") == ""
-
-
-class TestSolverOfCertManager:
-    """cert-manager's own rfc2136 solver on cert-manager's own webhook server, as others build theirs: not our code."""
-
-    @pytest.fixture(scope="class")
-    def real(self, env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWebhook]:
-        with RealWebhook(env, tmp_path_factory.mktemp("real")) as running:
-            yield running
-
-    @pytest.fixture(scope="class")
-    def its(self, env: Environment, real: RealWebhook) -> Iterator[Kube]:
-        assert real.process.running
-        with granted(env, USER, ITS_GROUP):
-            client = Kube(kubeconfig=str(env.kubeconfig_for(USER)), names=Names())
-            yield client
-            client.close()
-
-    @pytest.fixture(scope="class")
-    def tenant(self, env: Environment) -> Iterator[str]:
-        name = f"tenant-{secrets.token_hex(3)}"
-        env.kubectl("create", "namespace", name)
-        apply(env, tsig_secret(env, name))
-        yield name
-        env.kubectl("delete", "namespace", name, "--wait=false")
-
-    @staticmethod
-    def make(env: Environment, its: Kube, tenant: str, secret: str = "tsig", **changes: object) -> Provider:
-        config = {
-            "nameserver": env.bind.resolver,
-            "tsigKeyName": env.bind.key_name,
-            "tsigAlgorithm": "HMACSHA256",
-            "tsigSecretSecretRef": {"name": secret, "key": "key"},
-        }
-        return provider(
-            its, issuer(namespace=tenant), groupName=ITS_GROUP, solverName="rfc2136", config=config | changes
-        )
-
-    @pytest.mark.parametrize("check", checks(), ids=lambda check: check.name)
-    def test_conformance(self, env: Environment, its: Kube, tenant: str, check: Check) -> None:
-        if "changes at the same time" in check.name:
-            pytest.skip("the solver sends its updates by UDP without a second try, and loses some of eight at once")
-        check.run(
-            Subject(
-                make=lambda: self.make(env, its, tenant),
-                read_txt=env.bind.txt,
-                zone=ZONE,
-                subzone="sub.example.test.",
-                stranger=lambda name, value: env.bind.update(
-                    "example.test", add=[(name, value.replace("\\", "\\\\").replace('"', '\\"'))]
-                ),
-            )
-        )
-
-    def test_a_secret_that_the_tenant_has_not(self, env: Environment, its: Kube, tenant: str) -> None:
-        with pytest.raises(Retryable) as caught:
-            self.make(env, its, tenant, secret="nosuch").add_txt(ZONE, f"_acme-challenge.{ZONE}", VALUES[0])
-        assert caught.value.reason == "WebhookRefused"
-        assert '"nosuch" not found' in caught.value.message
-
-    def test_a_wrong_key(self, env: Environment, its: Kube, tenant: str) -> None:
-        wrong = base64.b64encode(b"wrong").decode()
-        body = {"metadata": {"name": "wrong", "namespace": tenant}, "stringData": {"key": wrong}}
-        apply(env, {"apiVersion": "v1", "kind": "Secret", **body})
-        made = self.make(env, its, tenant, secret="wrong")
-        with pytest.raises(Retryable, match="cannot Present") as caught:
-            made.add_txt(ZONE, f"_acme-challenge.{ZONE}", VALUES[0])
-        assert wrong not in caught.value.message
