@@ -34,21 +34,33 @@ class Outcome:
     output: bytes
 
 
-def run(command: Sequence[str], *, environment: Mapping[str, str], seconds: float) -> Outcome:
-    """Run a program without input and wait for its end; what it leaves running in its session is killed, too.
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    seconds: float,
+    content: bytes = b"",
+    keep: int = MAX_OUTPUT,
+) -> Outcome:
+    """Run a program and wait for its end; what it leaves running in its session is killed, too.
 
     Args:
         command: Path and arguments; no shell reads them.
         environment: All of its environment.
         seconds: How long it may take.
+        content: Its input, no more than a pipe holds, so that a program that does not read keeps nobody waiting.
+        keep: Bytes of its output that are kept, of its end.
 
     Raises:
         OSError: It cannot be started.
+        ValueError: The input is too long.
     """
+    if len(content) > PIPE_SIZE:
+        raise ValueError(f"the input has {len(content)} bytes; a pipe holds {PIPE_SIZE}")
     end = time.monotonic() + seconds
     with subprocess.Popen(  # noqa: S603 - the caller's list of what may run
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if content else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=dict(environment),
@@ -56,7 +68,8 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], seconds: floa
         start_new_session=True,
     ) as process:
         try:
-            in_time, output = _watch(process, end)
+            _give(process, content)
+            in_time, output = _watch(process, end, keep)
         finally:
             # Before it is waited for: until then the number of its group is nobody else's.
             with contextlib.suppress(ProcessLookupError):
@@ -65,7 +78,14 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], seconds: floa
     return Outcome(status if in_time else None, output)
 
 
-def _watch(process: subprocess.Popen[bytes], end: float) -> tuple[bool, bytes]:
+def _give(process: subprocess.Popen[bytes], content: bytes) -> None:
+    """Hand the input over; a program that has ended already wants none."""
+    if process.stdin:
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(content)
+
+
+def _watch(process: subprocess.Popen[bytes], end: float, keep: int) -> tuple[bool, bytes]:
     """Read until the program ends, which is told, or its time is over."""
     assert process.stdout  # noqa: S101 - for the type checker
     pipe = process.stdout.fileno()
@@ -80,7 +100,7 @@ def _watch(process: subprocess.Popen[bytes], end: float) -> tuple[bool, bytes]:
                 time.sleep(LOOK_SECONDS)
             elif selector.select(0 if ended else max(0.0, min(left, LOOK_SECONDS))):
                 octets = os.read(pipe, PIPE_SIZE)
-                kept, cut = (kept + octets)[-MAX_OUTPUT:], cut or len(kept) + len(octets) > MAX_OUTPUT
+                kept, cut = (kept + octets)[-keep:], cut or len(kept) + len(octets) > keep
                 if not octets:
                     selector.unregister(pipe)
                     open_ = False
