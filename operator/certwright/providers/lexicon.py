@@ -1,0 +1,295 @@
+"""dns-lexicon's providers, for those that there is no provider of our own for.
+
+Lexicon runs in a process of its own, which is killed at a deadline: most of its providers wait for ever for a silent
+API, and what they import, print and hold in memory stays out of the operator. It is given the zone and the credentials
+by standard input, and may connect only where any provider may. Each value is added and removed by what it is, after a
+look at what is there, and looked for afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets as randomness
+import sys
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from certwright.errors import InvalidSpec, Retryable, Terminal
+from certwright.providers import lexicon_answer
+from certwright.providers.base import ConfigField, ProviderInfo
+from certwright.providers.changes import one_at_a_time
+from certwright.providers.credentials import SECRET_REF, content_of
+from certwright.providers.guard import standing
+from certwright.providers.names import bare
+from certwright.providers.process import run
+from certwright.providers.telling import last_words
+from certwright.resources.values import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from certwright.providers.base import NamedValue, Secrets
+    from certwright.resources.reading import Fields
+
+TTL: Final = 600
+"""Seconds; more providers take it than any shorter one."""
+TIMEOUT: Final = timedelta(seconds=60)
+LONGEST: Final = timedelta(minutes=2)
+"""A thread of the operator waits for the process."""
+BATCH: Final = 50
+"""Values that one process changes."""
+MAX_OPTIONS: Final = 32_768
+"""Octets of all options, credentials included."""
+AT_ONCE: Final = 4
+"""Processes at the same time, each of some fifty megabytes."""
+LISTING_SECONDS: Final = 60.0
+LISTING_OCTETS: Final = 1 << 20
+COMMAND: Final = (sys.executable, "-I", "-B", "-m", "certwright.providers.lexicon_child")
+"""Isolated: neither the environment nor a user's folder says what is imported."""
+_PASSED_ON: Final = frozenset(
+    {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
+)
+_TELLING: Final = ("auth", "token", "secret", "password", "key")
+"""In the names of options that are credentials, wherever they were written."""
+
+_children = threading.BoundedSemaphore(AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What lexicon is to use.
+
+    Args:
+        provider: Lexicon's name of the provider.
+        options: Its options, credentials among them.
+        hidden: What no message may repeat.
+        path: Of the config.
+        where: Where the credentials are from, for messages.
+        ttl: Seconds.
+        seconds: How long one change may take.
+    """
+
+    provider: str
+    options: Mapping[str, object] = field(repr=False)
+    hidden: tuple[str, ...] = field(repr=False)
+    path: str
+    where: str
+    ttl: int
+    seconds: float
+
+    @property
+    def id(self) -> str:
+        """The same for the same account only; tells nothing of its credentials."""
+        return hashlib.sha256(json.dumps([self.provider, self.options], sort_keys=True).encode()).hexdigest()
+
+
+class Lexicon:
+    """One account at one of lexicon's providers.
+
+    Args:
+        account: The account.
+        command: What is run; another one is for tests.
+    """
+
+    def __init__(self, account: Account, command: Sequence[str] = COMMAND) -> None:
+        self._account = account
+        self._command = command
+
+    def add_txt(self, zone: str, name: str, value: str) -> None:
+        """See providers.base."""
+        self.add_many(zone, [(name, value)])
+
+    def remove_txt(self, zone: str, name: str, value: str) -> None:
+        """See providers.base."""
+        self.remove_many(zone, [(name, value)])
+
+    def add_many(self, zone: str, items: Sequence[NamedValue]) -> None:
+        """See providers.base."""
+        self._change("add", zone, items)
+
+    def remove_many(self, zone: str, items: Sequence[NamedValue]) -> None:
+        """See providers.base."""
+        self._change("remove", zone, items)
+
+    def find_zone(self, name: str) -> str | None:  # noqa: ARG002 - the interface
+        """Lexicon has no such question."""
+        return None
+
+    def _change(self, act: str, zone: str, items: Sequence[NamedValue]) -> None:
+        account, guard = self._account, standing()
+        job = {
+            "do": act,
+            "provider": account.provider,
+            "options": account.options,
+            "secrets": account.hidden,
+            "zone": zone,
+            "ttl": account.ttl,
+            "seconds": account.seconds,
+            "guard": {"loopback": guard.allow_loopback, "allowed": [str(network) for network in guard.allowed]},
+        }
+        left = list(dict.fromkeys(items))
+        with one_at_a_time(account.id, bare(zone)):
+            for start in range(0, len(left), BATCH):
+                self._do(job | {"items": left[start : start + BATCH]})
+
+    def _do(self, job: Mapping[str, Any]) -> None:
+        account = self._account
+        what = f"{account.path}: lexicon's provider {account.provider}"
+        if not _children.acquire(timeout=account.seconds):
+            raise Retryable(f"{what} waits for {AT_ONCE} others to end", reason="ProviderBusy")
+        try:
+            answer = _ask(job, self._command, account.seconds, account.hidden, what)
+        finally:
+            _children.release()
+        if answer.get("ok") is not True:
+            raise lexicon_answer.fault(answer, where=account.path, credentials=account.where, name=account.provider)
+
+
+def _ask(
+    job: Mapping[str, Any], command: Sequence[str], seconds: float, hidden: Sequence[str], what: str, **more: int
+) -> dict[str, Any]:
+    """Run a process and read its answer; raises Retryable where there is none, and says how the process ended."""
+    word = randomness.token_hex(16)
+    content = json.dumps({**job, "answer": word}).encode()
+    environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+    environment |= {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
+    try:
+        outcome = run(command, environment=environment, seconds=seconds, content=content, **more)
+    except OSError as error:
+        raise Retryable(f"{what} cannot be started: {error.strerror}", reason=lexicon_answer.PROVIDER_FAILED) from None
+    for line in reversed(outcome.output.splitlines()):
+        if line.startswith(f"{word} ".encode()):
+            return _parsed(line[len(word) :])
+    if outcome.status is None:
+        text = f"{what} did not end within {seconds:g} s and was killed; its API may be slow, or not be reached"
+    else:
+        words = last_words(outcome.output, lexicon_answer.forms(hidden))
+        text = f"{what} ended with exit code {outcome.status} and no answer{words}"
+    raise Retryable(text, reason=lexicon_answer.PROVIDER_FAILED)
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def check_installed() -> None:
+    """See that dns-lexicon is there, without importing it.
+
+    Raises:
+        Terminal: It is not; reason ExtraMissing.
+    """
+    if find_spec("lexicon") is None:
+        raise Terminal(
+            "the Python package dns-lexicon is missing; install certwright[lexicon] where the operator runs",
+            reason="ExtraMissing",
+        )
+
+
+@cache
+def catalogue() -> Mapping[str, tuple[ConfigField, ...]]:
+    """The providers of lexicon that can be used, by lexicon's names, each with its options, for people.
+
+    Raises:
+        Terminal: Lexicon is not installed.
+        Retryable: It could not be asked.
+    """
+    check_installed()
+    job = {"do": "describe", "seconds": LISTING_SECONDS}
+    answer = _ask(job, COMMAND, LISTING_SECONDS, (), "the list of lexicon's providers", keep=LISTING_OCTETS)
+    found: Mapping[str, Mapping[str, str]] = answer.get("providers") or {}
+    if not found:
+        raise Retryable("lexicon lists no providers", reason=lexicon_answer.PROVIDER_FAILED)
+    return {
+        name: tuple(ConfigField(f"options.{option}", text) for option, text in sorted(options.items()))
+        for name, options in sorted(found.items())
+    }
+
+
+def account(config: Fields, secrets: Secrets) -> Account:
+    """Read the config; raises InvalidSpec naming the field that is wrong."""
+    provider = config.text("provider")
+    if not provider.isidentifier():
+        raise InvalidSpec(f"{config.at('provider')}: must be the name of one of lexicon's providers, such as porkbun")
+    options = dict(config.part("options").body)
+    for name, value in options.items():
+        if not isinstance(value, str | int | float):
+            raise InvalidSpec(f"{config.part('options').at(name)}: must be a text, a number, or true or false")
+    hidden = [str(value) for name, value in options.items() if any(word in name for word in _TELLING)]
+    places: list[str] = []
+    names = config.texts("credentials")
+    if names and SECRET_REF not in config:
+        raise InvalidSpec(f"{config.at('credentials')}: needs the Secret that has them, as secretRef beside config")
+    for name in names:
+        if name in options:
+            raise InvalidSpec(f"{config.at('credentials')}: {name} stands in options, too; write it in one place")
+        content, where = content_of(config, secrets, name)
+        options[name] = _text(content, where)
+        hidden.append(str(options[name]))
+        places.append(where)
+    if len(json.dumps(options)) > MAX_OPTIONS:
+        raise InvalidSpec(f"{config.at('options')}: has more than {MAX_OPTIONS} octets")
+    return Account(
+        provider=provider,
+        options=options,
+        hidden=tuple(hidden),
+        path=config.path,
+        where=" and ".join(places) or config.at("credentials"),
+        ttl=_ttl(config),
+        seconds=_seconds(config),
+    )
+
+
+def _text(content: bytes, where: str) -> str:
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        raise InvalidSpec(f"{where} is not a text") from None
+
+
+def _ttl(config: Fields) -> int:
+    ttl = config.number("ttl")
+    if ttl is not None and not 0 < ttl <= 86_400:  # noqa: PLR2004 - a day
+        raise InvalidSpec(f"{config.at('ttl')}: must be 1 to 86400 seconds")
+    return TTL if ttl is None else ttl
+
+
+def _seconds(config: Fields) -> float:
+    text = config.text("timeout")
+    timeout = parse_duration(text, config.at("timeout")) if text else TIMEOUT
+    if not timedelta(seconds=1) <= timeout <= LONGEST:
+        raise InvalidSpec(f"{config.at('timeout')}: must be from 1s to {LONGEST.total_seconds():.0f}s")
+    return timeout.total_seconds()
+
+
+def build(config: Fields, secrets: Secrets) -> Lexicon:
+    """Make the provider; raises InvalidSpec naming the field that is wrong, Terminal where lexicon is missing."""
+    check_installed()
+    return Lexicon(account(config, secrets))
+
+
+PROVIDER = ProviderInfo(
+    name="lexicon",
+    description="some ninety more, by dns-lexicon",
+    fields=(
+        ConfigField("provider", "Lexicon's name of the provider.", required=True),
+        ConfigField("options", "The provider's options as lexicon calls them, with underscores."),
+        ConfigField(
+            "credentials",
+            "Names of further options; the value of each is the entry of that name in the Secret of `secretRef`.",
+        ),
+        ConfigField("ttl", f"TTL of the records in seconds; {TTL} by default."),
+        ConfigField("timeout", "How long a change may take, `60s` by default; then the process is killed."),
+        ConfigField("secretRef", "The Secret with the credentials; stands beside `config`."),
+    ),
+    build=build,
+)
