@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 OPTION, PROVIDER, MISSING_EXTRA, REFUSED = "option", "provider", "missing", "refused"
 CREDENTIALS, HTTP, NETWORK, FAILED = "credentials", "http", "network", "failed"
 PROVIDER_FAILED: Final = "ProviderFailed"
+SHORTEST: Final = 4
+"""Signs of a credential; to leave out fewer would leave no words."""
 _OF_CONFIG: Final = {
     OPTION: ("options.", None),
     PROVIDER: ("provider: ", None),
@@ -56,7 +58,7 @@ def fault_of(error: Exception, secrets: Sequence[str]) -> dict[str, Any]:
             "fault": HTTP,
             "status": status,
             "after": str(response.headers.get("Retry-After", "")),
-            "text": f"{_hide(text, hidden)} answers {status}{words}",
+            "text": f"{hide(text, hidden)} answers {status}{words}",
         }
     kinds = {kind.__name__ for kind in type(error).__mro__}
     kind = FAILED
@@ -73,15 +75,15 @@ def clean(text: str, hidden: Sequence[str], *, colon: str = "") -> str:
     return f"{colon}{words}" if words else ""
 
 
-def _hide(text: str, hidden: Sequence[str]) -> str:
-    """A text of ours, cut, and without what was given as a credential."""
+def hide(text: str, hidden: Sequence[str]) -> str:
+    """A text of ours, cut, and without what was given as a credential in any of its `forms`."""
     for secret in sorted(hidden, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return clip(text)
 
 
 def forms(secrets: Iterable[str]) -> list[str]:
-    """Credentials in every form in which a library could repeat them."""
+    """Credentials in every form in which a library could repeat them; what is too short for one stays."""
     found: set[str] = set()
     for secret in secrets:
         octets = secret.encode()
@@ -95,7 +97,7 @@ def forms(secrets: Iterable[str]) -> list[str]:
                 repr(text)[1:-1],
             }
         found |= {base64.b64encode(octets).decode().rstrip("="), octets.hex()}
-    return [text for text in found if text]
+    return [text for text in found if len(text) >= SHORTEST]
 
 
 def fault(answer: Mapping[str, Any], *, where: str, credentials: str, name: str) -> CertwrightError:
