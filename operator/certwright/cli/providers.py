@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,6 +19,8 @@ certwright providers
 
 certwright providers rfc2136
 
+certwright providers lexicon/porkbun
+
 certwright providers -o json"""
 FROM_LEGO: Final = {
     "acme-dns": "acmeDNS",
@@ -33,7 +36,9 @@ FROM_LEGO: Final = {
 
 
 def providers(
-    name: Annotated[str, typer.Argument(help="Provider to show with its fields; none lists all.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Provider to show with its fields, also as lexicon/NAME; none lists all.")
+    ] = "",
     output: Output = Format.TEXT,
 ) -> None:
     """List the DNS providers, or show one with its fields.
@@ -44,16 +49,23 @@ def providers(
     from certwright.errors import CertwrightError  # noqa: PLC0415
     from certwright.providers import registry  # noqa: PLC0415
 
-    if name and name not in registry.names():
-        raise typer.BadParameter(_no_such(name, registry.names()), param_hint="NAME")
+    whole, _, inner = name.partition("/")
+    if name and whole not in registry.names():
+        raise typer.BadParameter(_no_such(whole, registry.names()), param_hint="NAME")
     if name:
-        info = registry.load(name)
-        if output is not Format.TEXT:
-            typer.echo(document(_plain(info), output))
-            return
-        from certwright.cli.providers_table import Details  # noqa: PLC0415
+        from certwright.cli.providers_table import Behind, Details  # noqa: PLC0415
 
-        console().print(Details(info))
+        info = registry.load(whole)
+        behind = info.catalogue() if info.catalogue else {}
+        if inner and inner not in behind:
+            raise typer.BadParameter(_no_such(inner, tuple(behind), f"{whole}/"), param_hint="NAME")
+        if output is not Format.TEXT:
+            shown = _plain(replace(info, name=name, fields=behind[inner]) if inner else info)
+            typer.echo(document(shown | ({"behind": list(behind)} if behind and not inner else {}), output))
+        elif inner:
+            console().print(Behind(name, behind[inner]))
+        else:
+            console().print(Details(info, tuple(behind)))
         return
     found = registry.installed()
     if output is not Format.TEXT:
@@ -66,15 +78,16 @@ def providers(
     console().print(Overview(found))
 
 
-def _no_such(name: str, known: tuple[str, ...]) -> str:
-    """What to say of a name that is none."""
+def _no_such(name: str, known: tuple[str, ...], before: str = "") -> str:
+    """What to say of a name that is none; `before` is what stands before it."""
     short = name.lower()
     by_spelling = {key.lower(): key for key in known} | {key: own for key, own in FROM_LEGO.items() if own in known}
     if short in by_spelling:
-        return f"there is no DNS provider {name!r}; did you mean {by_spelling[short]}?"
+        return f"there is no DNS provider {before + name!r}; did you mean {before}{by_spelling[short]}?"
     close = list(dict.fromkeys(by_spelling[match] for match in get_close_matches(short, by_spelling, n=3, cutoff=0.5)))
-    hint = f"did you mean {' or '.join(close)}?" if close else "`certwright providers` lists them"
-    return f"there is no DNS provider {name!r}; {hint}"
+    lists = f"`certwright providers {before.rstrip('/')}`".replace(" `", "`")
+    hint = f"did you mean {' or '.join(before + one for one in close)}?" if close else f"{lists} lists them"
+    return f"there is no DNS provider {before + name!r}; {hint}"
 
 
 def _plain(info: ProviderInfo) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from certwright.errors import CertwrightError
 from certwright.providers.page import TYPED, entry, place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from certwright.providers.base import ProviderInfo
+    from certwright.providers.base import ConfigField, ProviderInfo
 
 
 class Overview:
@@ -46,10 +46,12 @@ class Details:
 
     Args:
         info: The provider.
+        behind: The names of those that stand behind it.
     """
 
-    def __init__(self, info: ProviderInfo) -> None:
+    def __init__(self, info: ProviderInfo, behind: Sequence[str] = ()) -> None:
         self._info = info
+        self._behind = behind
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         info = self._info
@@ -65,9 +67,33 @@ class Details:
                 "provider.secretRef is read.",
                 FAINT,
             )
+        if self._behind:
+            yield Text(f"\nBehind it are {', '.join(self._behind)}.")
+            yield Text(f"`certwright providers {info.name}/NAME` shows the options of one.", FAINT)
         optional = any(field.secret and not field.required for field in info.fields) and info.name in TYPED
         yield Text("\nIn a solver" + ", without what does not apply" * optional + ":\n")
         yield Padding(Text(_example(info)), (0, 0, 0, 2), expand=False)
+
+
+class Behind:
+    """One of those that stand behind a provider.
+
+    Args:
+        name: With the provider's name before it.
+        fields: Its own.
+    """
+
+    def __init__(self, name: str, fields: Sequence[ConfigField]) -> None:
+        self._name = name
+        self._fields = fields
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(self._name, "bold")
+        yield Text("")
+        grid = _grid("FIELD", "MEANING")
+        for field in self._fields:
+            grid.add_row(field.name, Text(field.help))
+        yield grid
 
 
 def _grid(*columns: str) -> Table:

@@ -134,6 +134,7 @@ class ProviderInfo:
         fields: Its config.
         build: Makes a provider of an issuer's config; raises InvalidSpec naming the field that is wrong.
         build_as: Used in its place by a provider that can log in by more than Secrets.
+        catalogue: Lists what stands behind a provider that is many: the fields of each by its name.
     """
 
     name: str
@@ -141,3 +142,4 @@ class ProviderInfo:
     fields: tuple[ConfigField, ...]
     build: Callable[[Fields, Secrets], Provider]
     build_as: Callable[[Fields, Secrets, Identity], Provider] | None = None
+    catalogue: Callable[[], Mapping[str, tuple[ConfigField, ...]]] | None = None

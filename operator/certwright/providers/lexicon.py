@@ -296,4 +296,5 @@ PROVIDER = ProviderInfo(
         ConfigField("secretRef", "The Secret with the credentials; stands beside `config`."),
     ),
     build=build,
+    catalogue=catalogue,
 )

@@ -97,6 +97,34 @@ def test_a_name_that_is_none_is_wrong_usage(run: Run, name: str, words: str, mon
     assert f"there is no DNS provider {name!r}; {words}" in said
 
 
+def test_what_stands_behind_lexicon(run: Run) -> None:
+    shown = run("providers", "lexicon").stdout
+    assert " porkbun," in shown.replace("\n", " ")
+    assert "`certwright providers lexicon/NAME` shows the options of one." in shown
+    one = run("providers", "lexicon/porkbun").stdout
+    assert one.startswith("lexicon/porkbun\n")
+    assert [line.split()[0] for line in one.splitlines()[3:]] == ["options.auth_key", "options.auth_secret"]
+    assert "porkbun" in json.loads(run("providers", "lexicon", "-o", "json").stdout)["behind"]
+    data = json.loads(run("providers", "lexicon/porkbun", "-o", "json").stdout)
+    assert [field["name"] for field in data["fields"]] == ["options.auth_key", "options.auth_secret"]
+    assert "behind" not in data
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lexicon/porkbn", "there is no DNS provider 'lexicon/porkbn'; did you mean lexicon/porkbun or lexicon/powerdns?"),
+        ("lexicon/qqqqqqq", "there is no DNS provider 'lexicon/qqqqqqq'; `certwright providers lexicon` lists them"),
+        ("rfc2136/bind", "there is no DNS provider 'rfc2136/bind'; `certwright providers rfc2136` lists them"),
+    ],
+)
+def test_what_does_not_stand_behind_it(run: Run, name: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    done = run("providers", name)
+    assert done.exit_code == 2
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_a_terminal_cuts_no_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = lambda: Console(highlight=False, emoji=False, markup=False, width=72)  # noqa: E731 - one line
     monkeypatch.setattr(printing, "console", narrow)
