@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import gitops
+from cluster import gitops, webhook_solver
 from cluster.environment import Environment, build_all
 from cluster.helm import VERSIONS, Helm, build_helms
 from cluster.node import Node
@@ -35,6 +35,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             build_helms()
         if "judges" in wanted:
             gitops.judges().path()
+        if "webhook_solver_program" in wanted:
+            webhook_solver.program().path()
+
+
+@pytest.fixture(scope="session")
+def webhook_solver_program() -> None:
+    """The webhook solver of somebody else's, which `webhook_solver.RealWebhook` runs, is there."""
+    webhook_solver.program().path()
 
 
 @pytest.fixture(scope="session")

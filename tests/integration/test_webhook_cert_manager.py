@@ -27,7 +27,11 @@ USER, ZONE, NAME = "certwright", "example.test.", "_acme-challenge.example.test.
 
 
 @pytest.fixture(scope="module")
-def webhook(env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealWebhook]:
+def webhook(
+    env: Environment,
+    webhook_solver_program: None,  # noqa: ARG001 - built before the tests
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[RealWebhook]:
     if reason := env.missing("aggregation", "users"):
         pytest.skip(reason)
     with RealWebhook(env, tmp_path_factory.mktemp("webhook")) as running:

@@ -26,6 +26,7 @@ from certwright.providers.base import ConfigField, ProviderInfo
 from certwright.providers.changes import one_at_a_time
 from certwright.providers.credentials import SECRET_REF, content_of
 from certwright.providers.guard import standing
+from certwright.providers.lexicon_answer import PROVIDER_FAILED
 from certwright.providers.names import bare
 from certwright.providers.process import run
 from certwright.providers.telling import last_words
@@ -162,7 +163,7 @@ def _ask(
     try:
         outcome = run(command, environment=environment, seconds=seconds, content=content, **more)
     except OSError as error:
-        raise Retryable(f"{what} cannot be started: {error.strerror}", reason=lexicon_answer.PROVIDER_FAILED) from None
+        raise Retryable(f"{what} cannot be started: {error.strerror}", reason=PROVIDER_FAILED) from None
     forms = lexicon_answer.forms(hidden)
     for line in reversed(outcome.output.splitlines()):
         if line.startswith(f"{word} ".encode()):
@@ -172,7 +173,7 @@ def _ask(
     else:
         words = last_words(outcome.output, forms)
         text = f"{what} ended with exit code {outcome.status} and no answer{words}"
-    raise Retryable(text, reason=lexicon_answer.PROVIDER_FAILED)
+    raise Retryable(text, reason=PROVIDER_FAILED)
 
 
 def _parsed(line: bytes, forms: Sequence[str]) -> dict[str, Any]:
@@ -212,7 +213,7 @@ def catalogue() -> Mapping[str, tuple[ConfigField, ...]]:
     answer = _ask(job, COMMAND, LISTING_SECONDS, (), "the list of lexicon's providers", keep=LISTING_OCTETS)
     found: Mapping[str, Mapping[str, str]] = answer.get("providers") or {}
     if not found:
-        raise Retryable("lexicon lists no providers", reason=lexicon_answer.PROVIDER_FAILED)
+        raise Retryable("lexicon lists no providers", reason=PROVIDER_FAILED)
     return {
         name: tuple(ConfigField(f"options.{option}", text) for option, text in sorted(options.items()))
         for name, options in sorted(found.items())

@@ -113,7 +113,10 @@ def test_what_stands_behind_lexicon(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("lexicon/porkbn", "there is no DNS provider 'lexicon/porkbn'; did you mean lexicon/porkbun or lexicon/powerdns?"),
+        (
+            "lexicon/porkbn",
+            "there is no DNS provider 'lexicon/porkbn'; did you mean lexicon/porkbun or lexicon/powerdns?",
+        ),
         ("lexicon/qqqqqqq", "there is no DNS provider 'lexicon/qqqqqqq'; `certwright providers lexicon` lists them"),
         ("rfc2136/bind", "there is no DNS provider 'rfc2136/bind'; `certwright providers rfc2136` lists them"),
     ],
