@@ -240,6 +240,12 @@ logging {{
 }};"""
 
 
+def strings(value: str) -> str:
+    """A value of any length and any signs as `Bind.update` takes it, which puts quotes before and after it."""
+    cut = [value[start : start + 255] for start in range(0, len(value), 255)]
+    return '" "'.join(part.replace("\\", "\\\\").replace('"', '\\"') for part in cut)
+
+
 def publish(resolver: str, key: dns.tsig.Key, zone: str, names: Sequence[str], address: str) -> None:
     """Have names lead to an address, by a signed update.
 

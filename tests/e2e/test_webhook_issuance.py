@@ -1,4 +1,4 @@
-"""A certificate by a webhook solver, from the Issuer to the Secret: the whole operator, with the rights that it takes."""
+"""A certificate by a webhook solver: the whole operator, with the right that it takes and without."""
 
 import secrets
 from collections.abc import Iterator, Mapping

@@ -9,9 +9,9 @@ from certwright.errors import Terminal
 from certwright.providers import registry
 from certwright.providers.base import Provider
 from certwright.providers.conformance import VALUES, Check, Subject, checks
-from certwright.providers.guard import Guard, set_standing, standing
 from certwright.resources.reading import Fields
-from cluster.bind import Bind
+from cluster.bind import Bind, strings
+from unit.providers import other_process
 from unit.providers.fake_api import Answer, FakeApi, Request, Route
 
 pytestmark = pytest.mark.cluster
@@ -34,11 +34,11 @@ class Hooks(FakeApi):
         return request.headers.get("authorization") == f"Basic {wanted}"
 
     def _present(self, request: Request) -> Answer:
-        self._bind.update(self._zone(request), add=[(request.body["fqdn"], request.body["value"])])
+        self._bind.update(self._zone(request), add=[(request.body["fqdn"], strings(request.body["value"]))])
         return Answer(200, "done")
 
     def _clean_up(self, request: Request) -> Answer:
-        self._bind.update(self._zone(request), remove=[(request.body["fqdn"], request.body["value"])])
+        self._bind.update(self._zone(request), remove=[(request.body["fqdn"], strings(request.body["value"]))])
         return Answer(204)
 
     def _zone(self, request: Request) -> str:
@@ -57,16 +57,17 @@ def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
 
 @pytest.fixture(scope="module")
 def hooks(bind: Bind) -> Iterator[Hooks]:
-    before = standing()
-    set_standing(Guard(allow_loopback=True))
     with Hooks(bind) as running:
         yield running
-    set_standing(before)
+
+
+def config(hooks: Hooks) -> dict[str, object]:
+    own = {"endpoint": hooks.url, "username": USER}
+    return {"provider": {"name": "httpreq", "config": own, "secretRef": {"name": "hooks"}}}
 
 
 def provider(hooks: Hooks, password: str = PASSWORD) -> Provider:
-    config = {"name": "httpreq", "config": {"endpoint": hooks.url, "username": USER}, "secretRef": {"name": "hooks"}}
-    fields = Fields({"provider": config}, "spec.acme.solvers[0].dns01")
+    fields = Fields(config(hooks), "spec.acme.solvers[0].dns01")
     return registry.build(fields, lambda _name, _key: password.encode())[1]
 
 
@@ -80,6 +81,7 @@ def test_conformance(bind: Bind, hooks: Hooks, check: Check) -> None:
             subzone="sub.example.test.",
             expired=lambda: provider(hooks, "another"),
             credentials=(PASSWORD,),
+            elsewhere=other_process.of_config(config(hooks), PASSWORD),
         )
     )
 

@@ -13,18 +13,11 @@ from certwright.providers.guard import Guard, set_standing, standing
 from certwright.resources.reading import Fields
 from cluster.bind import Bind
 from integration.test_providers_powerdns import KEY, Server
+from unit.providers import other_process
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 AT, ZONE = "spec.acme.solvers[0].dns01", "example.test."
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loopback() -> Iterator[None]:
-    before = standing()
-    set_standing(Guard(allow_loopback=True))
-    yield
-    set_standing(before)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +30,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         made.process.stop()
 
 
+def config(provider: str, options: dict[str, object], credentials: list[str]) -> dict[str, object]:
+    own = {"provider": provider, "options": options, "credentials": credentials}
+    return {"provider": {"name": "lexicon", "config": own, "secretRef": {"name": "dns"}}}
+
+
 def build(provider: str, options: dict[str, object], **credentials: str) -> Provider:
-    config = {"provider": provider, "options": options, "credentials": sorted(credentials)}
-    dns01 = {"provider": {"name": "lexicon", "config": config, "secretRef": {"name": "dns"}}}
+    dns01 = config(provider, options, sorted(credentials))
     return registry.build(Fields(dns01, AT), lambda _name, key: credentials[key].encode())[1]
 
 
@@ -57,6 +54,7 @@ def test_conformance(server: Server, check: Check) -> None:
             subzone="sub.example.test.",
             expired=lambda: powerdns(server, "an-old-key-0123"),
             credentials=(KEY, "an-old-key-0123"),
+            elsewhere=other_process.of_config(config("powerdns", {"pdns_server": server.url}, ["auth_token"]), KEY),
         )
     )
 

@@ -18,6 +18,7 @@ from certwright.resources.issuer import Issuer
 from certwright.resources.meta import Meta
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER, Names, ObjectKey
 from certwright.resources.reading import Fields
+from cluster.bind import strings
 from cluster.environment import Environment
 from cluster.webhook import SolverError, Webhook, granted
 
@@ -42,7 +43,7 @@ def webhook(env: Environment, tmp_path_factory: pytest.TempPathFactory) -> Itera
         zone = request["resolvedZone"].rstrip(".")
         if zone not in {known.name for known in env.bind.zones}:
             raise SolverError(f"the account has no zone {zone}")
-        item = [(request["resolvedFQDN"], request["key"])]
+        item = [(request["resolvedFQDN"], strings(request["key"]))]
         env.bind.update(zone, **({"add": item} if request["action"] == "Present" else {"remove": item}))
 
     with Webhook(env, tmp_path_factory.mktemp("webhook"), GROUP, {SOLVER: solve, "other": solve}) as running:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets as randomness
 import sys
 import threading
@@ -43,6 +44,9 @@ TTL: Final = 600
 TIMEOUT: Final = timedelta(seconds=60)
 LONGEST: Final = timedelta(minutes=2)
 """A thread of the operator waits for the process."""
+MAX_VALUE: Final = 255
+_PLAIN: Final = re.compile(rf"[ !#-\[\]-~]{{1,{MAX_VALUE}}}")
+"""What all of lexicon's providers write and read back as it is; each has quotes of its own way, or none."""
 BATCH: Final = 50
 """Values that one process changes."""
 MAX_OPTIONS: Final = 32_768
@@ -124,6 +128,12 @@ class Lexicon:
 
     def _change(self, act: str, zone: str, items: Sequence[NamedValue]) -> None:
         account, guard = self._account, standing()
+        for _, value in items:
+            if not _PLAIN.fullmatch(value):
+                raise InvalidSpec(
+                    f"{account.path}: lexicon writes values of up to {MAX_VALUE} letters, digits and signs other than "
+                    "quotes and backslashes; what is to be written is none"
+                )
         job = {
             "do": act,
             "provider": account.provider,

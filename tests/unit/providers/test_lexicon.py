@@ -15,7 +15,7 @@ import pytest
 from certwright.errors import InvalidSpec, Retryable, Terminal, Throttled
 from certwright.providers import lexicon, registry
 from certwright.providers.conformance import VALUES, Check, Subject, checks
-from certwright.providers.guard import Guard, set_standing, standing
+from certwright.providers.guard import Guard, networks, set_standing, standing
 from certwright.providers.lexicon import Lexicon, account
 from certwright.resources.reading import Fields
 from unit.providers.fake_api import Answer, FakeApi, Request, Route
@@ -69,10 +69,11 @@ class Records(FakeApi):
         return Answer(404, {"message": "there is no such record"})
 
 
-@pytest.fixture(autouse=True)
-def _loopback() -> Iterator[None]:
+@pytest.fixture
+def strict() -> Iterator[None]:
+    """The rule as it is where no test runs."""
     before = standing()
-    set_standing(Guard(allow_loopback=True))
+    set_standing(Guard())
     yield
     set_standing(before)
 
@@ -114,9 +115,17 @@ def test_conformance(server: Records, check: Check) -> None:
             throttled=server.throttling,
             expired=lambda: steady(server, OLD),
             credentials=(TOKEN, "lexicon%20token", "lexicon+token", OLD),
-            stranger=server.put,
         )
     )
+
+
+def test_values_of_a_person_stay(server: Records) -> None:
+    foreign = 'v=example; said "so" \\ twice'
+    server.put(NAME, foreign)
+    steady(server).add_txt(ZONE, NAME, VALUES[0])
+    assert sorted(server.txt(NAME)) == sorted([foreign, VALUES[0]])
+    steady(server).remove_txt(ZONE, NAME, VALUES[0])
+    assert server.txt(NAME) == [foreign]
 
 
 def test_a_batch_is_one_process_and_two_logins(server: Records) -> None:
@@ -219,6 +228,12 @@ def test_long_words_with_credentials_in_them() -> None:
     assert len(caught.value.message) < 500
 
 
+@pytest.mark.parametrize("value", ['a "b"', "a\\b", "x" * 256, "ü", "", "a\nb"])
+def test_values_that_not_all_of_them_write(value: str) -> None:
+    with pytest.raises(InvalidSpec, match="lexicon writes values of up to 255 letters"):
+        odd("nothing").add_txt(ZONE, NAME, value)
+
+
 def test_no_means_no() -> None:
     with pytest.raises(Retryable, match="says no to adding"):
         odd("nothing").add_txt(ZONE, NAME, VALUES[0])
@@ -267,14 +282,23 @@ class TestSandbox:
             odd("write", str(tmp_path / "file")).add_txt(ZONE, NAME, VALUES[0])
         assert list(tmp_path.iterdir()) == []
 
-    def test_loopback_is_for_whom_the_guard_lets(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            target = f"127.0.0.1:{listener.getsockname()[1]}"
-            with pytest.raises(Retryable, match="says no to adding"):  # it connected, and went on
-                odd("connect", target).add_txt(ZONE, NAME, VALUES[0])
-            set_standing(Guard())
-            with pytest.raises(InvalidSpec, match="it is a loopback address"):
-                odd("connect", target).add_txt(ZONE, NAME, VALUES[0])
+    def test_loopback_is_for_tests(self) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            pytest.raises(Retryable, match="says no to adding"),  # it connected, and went on
+        ):
+            odd("connect", f"127.0.0.1:{listener.getsockname()[1]}").add_txt(ZONE, NAME, VALUES[0])
+
+    @pytest.mark.usefixtures("strict")
+    def test_loopback_is_refused_otherwise(self) -> None:
+        with pytest.raises(InvalidSpec, match="it is a loopback address"):
+            odd("connect", "127.0.0.1:80").add_txt(ZONE, NAME, VALUES[0])
+
+    @pytest.mark.usefixtures("strict")
+    def test_the_networks_of_the_operator_count(self) -> None:
+        set_standing(Guard(allowed=networks(["192.0.2.0/24"], field="allowed-networks")))
+        with pytest.raises(InvalidSpec, match=r"198\.51\.100\.1 is refused: it is outside the networks"):
+            odd("connect", "198.51.100.1:80").add_txt(ZONE, NAME, VALUES[0])
 
     def test_a_host_behind_a_proxy_is_checked_as_well(self, server: Records, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("http_proxy", server.url)
