@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pip
+from packaging.specifiers import SpecifierSet
 
 from cluster.build import BuildError
 from cluster.cache import cache_root, content_key, locked
@@ -100,9 +101,9 @@ def _sources() -> Iterator[str | Path]:
 
 def _dependencies(python: DebianPython) -> Path:
     """Return the layer with the wheels that the project asks for, in the versions that are installed here."""
-    found = importlib.metadata.distributions()
-    versions = sorted({f"{one.name}=={one.version}" for one in found if one.name != _PROJECT["name"]})
-    key = content_key([python.layer.name, *_WANTED, *versions, _LEFT_OUT.pattern, _NOT_COMPILED, _RECIPE])
+    found = [one for one in importlib.metadata.distributions() if one.name != _PROJECT["name"]]
+    versions = {f"{one.name}=={one.version}": one.metadata["Requires-Python"] or "" for one in found}
+    key = content_key([python.layer.name, *_WANTED, *sorted(versions), _LEFT_OUT.pattern, _NOT_COMPILED, _RECIPE])
     target = cache_root() / "images" / f"dependencies-{key}.tar.gz"
     with locked("image-dependencies"):
         if not target.exists():
@@ -111,7 +112,10 @@ def _dependencies(python: DebianPython) -> Path:
                 TemporaryDirectory() as folder,
             ):
                 root, constraints = Path(folder) / "root", Path(folder) / "constraints.txt"
-                constraints.write_text("\n".join(versions))
+                # A version that is not for the image's Python gives way to the newest that is.
+                ours = python.run("-c", "import platform; print(platform.python_version())").strip()
+                fitting = [version for version, needed in sorted(versions.items()) if ours in SpecifierSet(needed)]
+                constraints.write_text("\n".join(fitting))
                 _install(python, root / python.packages, constraints)
                 write_layer(target, contents(root))
     return target

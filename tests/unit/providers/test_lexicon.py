@@ -16,7 +16,8 @@ from certwright.errors import InvalidSpec, Retryable, Terminal, Throttled
 from certwright.providers import lexicon, registry
 from certwright.providers.conformance import VALUES, Check, Subject, checks
 from certwright.providers.guard import Guard, networks, set_standing, standing
-from certwright.providers.lexicon import Lexicon, account
+from certwright.providers.lexicon import Lexicon
+from certwright.providers.lexicon_account import TTL, account
 from certwright.resources.reading import Fields
 from unit.providers.fake_api import Answer, FakeApi, Request, Route
 from unit.providers.vendors import PATH, secrets_of
@@ -136,7 +137,7 @@ def test_a_batch_is_one_process_and_two_logins(server: Records) -> None:
 
 def test_the_ttl_is_ours_unless_it_is_given(server: Records) -> None:
     steady(server).add_txt(ZONE, NAME, VALUES[0])
-    assert server.at("example.com", NAME.rstrip("."))[0].ttl == lexicon.TTL
+    assert server.at("example.com", NAME.rstrip("."))[0].ttl == TTL
 
 
 def test_a_zone_that_the_account_has_not(server: Records) -> None:
