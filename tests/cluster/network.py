@@ -38,7 +38,7 @@ class Network:
         self._ready = folder / "network-ready"
         self._addresses = addresses
         self._nft = nft()
-        command = ["unshare", "--net", "--", "sh", "-c", _INIT, "init", self._ready]
+        command: list[str | Path] = ["unshare", "--net", "--", "sh", "-c", _INIT, "init", self._ready]
         self.process = Child("network", command, folder=folder)
 
     @staticmethod

@@ -16,6 +16,7 @@ from certwright.resources.order import Record, Verdict
 from certwright.resources.reading import Fields
 from certwright.solvers.dns01 import Dns01Solver, txt_value
 from unit.dns.fake_dns import RESOLVER, FakeDns
+from unit.solvers.planning import plan, plan_all
 
 A, B, C = "127.7.0.1", "127.7.0.2", "127.7.0.3"
 OWN, OTHER = "_acme-challenge.www.example.com.", "x.proofs.example.net."
@@ -161,14 +162,14 @@ def solver(world: FakeDns, provider: NoProvider | None = None, **config: object)
 @pytest.mark.parametrize("identifier", ["www.example.com", "www.example.com.", "*.www.example.com", "WWW.example.COM"])
 @pytest.mark.parametrize("zone", ["", "example.com", "example.com.", "EXAMPLE.com"])
 def test_dots_at_the_end_and_case_make_no_difference(world: FakeDns, identifier: str, zone: str) -> None:
-    record = solver(world, **({"zone": zone} if zone else {})).plan(identifier, "123")
+    record = plan(solver(world, **({"zone": zone} if zone else {})), identifier, "123")
     assert record == Record(OWN, "example.com.", "none", VALUE)
 
 
 @pytest.mark.parametrize("zone", ["example.org", "ample.com", "a.www.example.com", "xample.com"])
 def test_a_zone_that_the_name_is_not_in(world: FakeDns, zone: str) -> None:
     with pytest.raises(InvalidSpec, match=rf"dns01\.zone: {zone}\. does not hold {OWN}"):
-        solver(world, zone=zone).plan("www.example.com", "123")
+        plan(solver(world, zone=zone), "www.example.com", "123")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_what_was_planned_is_removed_wherever_the_cname_leads_later(world: FakeD
     world.zone("proofs.example.net", "", C)
     world.zone("example.com", f"_acme-challenge.www CNAME {OTHER}", A)
     provider = NoProvider()
-    record = solver(world, provider).plan("www.example.com", "123")
+    record = plan(solver(world, provider), "www.example.com", "123")
     solver(world, provider).present([record])
     world.zone("example.com", "_acme-challenge.www CNAME elsewhere.example.org.", A)
     asked = len(world.asked)
@@ -201,7 +202,7 @@ def test_what_was_planned_is_removed_wherever_the_cname_leads_later(world: FakeD
 
 def test_many_names_in_the_order_they_came_in(world: FakeDns) -> None:
     names = [f"w{number}.example.com" for number in range(5)]
-    found = solver(world).plan_all([(name, "123") for name in names])
+    found = plan_all(solver(world), [(name, "123") for name in names])
     assert [record.name for record in found if isinstance(record, Record)] == [f"_acme-challenge.{n}." for n in names]
 
 
@@ -225,7 +226,7 @@ def test_no_negative_answer_is_kept_on_the_way(world: FakeDns, identifier: str, 
     provider = NoProvider()
     provider.add_txt = write  # type: ignore[method-assign]
     made = solver(world, provider, propagation={"mode": "Both"})
-    record = made.plan(identifier, "123")
+    record = plan(made, identifier, "123")
     assert record.name == (f"y.{OTHER}" if cname else own)
     made.present([record])
     (verdict,) = made.check([record])
