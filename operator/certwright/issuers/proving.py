@@ -154,7 +154,9 @@ def check(flight: Flight, now: float) -> float | None:
             verdicts = solver.check([proof.planned for proof in group], _whole(flight, solver))
         graced = since >= pace.wait.total_seconds() + pace.grace.total_seconds()
         for proof, verdict in zip(group, verdicts, strict=True):
-            proof.verdict = dataclasses.replace(verdict, ok=True) if verdict.tolerable and graced else verdict
+            seen = dataclasses.replace(verdict, ok=True) if verdict.tolerable and graced else verdict
+            # An equal one may differ in how it was asked for, which is not news.
+            proof.verdict = proof.verdict if seen == proof.verdict else seen
             proof.state = ChallengeState.CHECKING
         missing = [proof for proof in group if proof.verdict and not proof.verdict.ok]
         if not missing:
