@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from certwright.errors import CertwrightError, InvalidSpec, Retryable, Terminal, Throttled
+from certwright.providers import rates
 from certwright.providers.guard import Guard, everywhere, standing
 from certwright.providers.http import NoReplyError, exchange
 from certwright.providers.pauses import Pauses as _Pauses
@@ -180,7 +182,7 @@ class Api:
             allow: Statuses that the caller judges itself.
 
         Raises:
-            Throttled: 429, or the account is still throttled.
+            Throttled: 429, or the account is still throttled, or has used up the vendor's rate.
             Retryable: No reply, a 5xx, or a conflict.
             Terminal: The credentials are refused, lack a right, or the request is refused.
             InvalidSpec: The host may not be connected to.
@@ -192,6 +194,7 @@ class Api:
         url = f"{self._url}{path}" + (f"?{urlencode(given)}" if given else "")
         content = body if body is None or isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
         for _ in range(MAX_REDIRECTS):
+            self._take_turn()
             reply = self._exchange(method, url, content, headers or {})
             if reply.ok or reply.status in allow:
                 return reply
@@ -238,6 +241,14 @@ class Api:
             return f"; the redirect to {target.scheme}://{target.netloc[:100]} is not followed{field}", REQUEST_REFUSED
         return "", REQUEST_REFUSED
 
+    def _take_turn(self) -> None:
+        """Keep to the vendor's rate; raises Throttled when that takes longer than a request may wait."""
+        while wait := _rates.take(self.endpoint.account, urlsplit(self._url).hostname or ""):
+            if wait > rates.LONGEST_WAIT:
+                told = f"{self.endpoint.vendor} takes no more requests of this account for now"
+                raise self._throttled(_now() + timedelta(seconds=wait), told)
+            time.sleep(wait)
+
     def _throttled(self, until: datetime, what: str = "") -> Throttled:
         told = what or f"{self.endpoint.vendor} has asked to be left alone"
         return Throttled(f"{told}; asked again at {until:%H:%M:%S} UTC", until=until, reason=RATE_LIMITED)
@@ -262,6 +273,7 @@ class Api:
 
 
 _pauses = _Pauses()
+_rates = rates.Rates()
 
 
 def _target(url: str, reply: Reply) -> str:

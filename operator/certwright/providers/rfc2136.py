@@ -148,11 +148,10 @@ class Rfc2136:
                     failures.append(f"{address} by {way}: no answer")
                 except (OSError, EOFError, dns.exception.DNSException) as error:
                     failures.append(f"{address} by {way}: {error}")
-        raise Retryable(
-            f"the DNS server {self._where} cannot be reached to update {zone} ({'; '.join(failures)}); see that it "
-            f"runs and that {self._settings.path}.nameserver is right",
-            reason="DNSUnavailable",
+        told = (
+            f"the DNS server {self._where} cannot be reached to update {zone} ({'; '.join(failures)}); see that it runs"
         )
+        raise Retryable(f"{told} and that {self._settings.path}.nameserver is right", reason="DNSUnavailable")
 
     def _exchange(self, update: dns.update.UpdateMessage, wire: bytes, address: str, *, tcp: bool) -> Message:
         where = (address, self._settings.port)
