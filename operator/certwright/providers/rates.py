@@ -75,7 +75,7 @@ class Rates:
         now = self._clock()
         with self._lock:
             sent = self._sent.setdefault((account, host), deque())
-            while sent and sent[0] <= now - rate.seconds:
+            while sent and sent[0] + rate.seconds <= now:
                 sent.popleft()
             if len(sent) < rate.requests:
                 sent.append(now)
