@@ -169,8 +169,7 @@ class Rfc2136:
 
     def _judge(self, answer: Message, zone: str) -> None:
         """Turn the response code (RFC 2136 section 2.2, RFC 8945 section 5.2) into what a person should do."""
-        code = answer.rcode()
-        if code == dns.rcode.NOERROR:
+        if (code := answer.rcode()) == dns.rcode.NOERROR:
             return
         name = dns.rcode.to_text(code)
         where, path = self._where, self._settings.path
