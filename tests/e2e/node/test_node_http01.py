@@ -5,6 +5,7 @@ import json
 import pytest
 from cryptography import x509
 from http01_support import BY_CLASS, Site, fetch
+from installed import PLACE, Installed
 from waits import events, until, wait_condition, wait_ready
 from waits import secret as read_secret
 
@@ -270,6 +271,22 @@ def test_an_issuer_of_both_challenges(env: Environment, node: Node, site: Site) 
     assert sans(env, site.namespace, "web-tls") == sorted([name, f"*.{name}"])
     site.wait_clean()
     assert env.bind.query(f"_acme-challenge.{name}", "TXT").answer == []
+
+
+def test_check_dns_from_the_operators_pod(env: Environment, operator: Installed, site: Site) -> None:
+    """As the page says; the zones' own servers listen on this machine's loopback, where no pod reaches them."""
+    site.issuer()
+    done = env.kubectl(
+        *("exec", f"--namespace={PLACE}", operator.leader(), "--"),
+        *("certwright", "check", "dns", site.names("pod")[0], "--issuer=acme", f"--namespace={site.namespace}"),
+        *("-o", "json"),
+        check=False,
+    )
+    (found,) = json.loads(done)["names"]
+    told = {finding["code"]: finding for finding in found["findings"]}
+    assert found["name"] == site.names("pod")[0]
+    assert "it is a loopback address" in told["AllServersSilent"]["text"]
+    assert "is proven by http-01" in told["OtherChallenge"]["text"]
 
 
 def test_a_name_without_a_way_in_is_told_and_heals(env: Environment, site: Site) -> None:
