@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -194,7 +195,13 @@ class TestStatus:
         shell.create("web", {"conditions": [READY]})
         command = shell.command("status", "web", "-n", shell.namespace, "--watch")
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=shell.variables
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=shell.variables,
+            # Whoever is started in the background of a shell, tests for instance, hands down that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread, one call
         ) as child:
             assert child.stdout
             assert child.stderr
