@@ -178,10 +178,47 @@ ROWS: dict[str, Row] = {
         names=(),
         openssl=("CA:TRUE", "Certificate Sign"),
     ),
+    "literal-subject": Row(
+        {"literalSubject": "CN=web, OU=ops, O=Example, DC=example, DC=test, UID=7"},
+        ((lambda leaf: leaf.subject.rfc4514_string(), "CN=web,OU=ops,O=Example,DC=example,DC=test,UID=7"),),
+        openssl=("Subject: UID = 7, DC = test, DC = example, O = Example, OU = ops, CN = web",),
+    ),
+    "other-names": Row(
+        {"otherNames": [{"oid": "1.3.6.1.4.1.311.20.2.3", "utf8Value": "web@example.test"}]},
+        openssl=("othername: UPN", ":web@example.test"),
+    ),
+    "name-constraints": Row(
+        {
+            "isCA": True,
+            "commonName": "A bounded CA",
+            "nameConstraints": {
+                "critical": True,
+                "permitted": {"dnsDomains": ["example.test"], "ipRanges": ["10.0.0.0/8"]},
+                "excluded": {"emailAddresses": ["bad.test"], "uriDomains": [".bad.test"]},
+            },
+        },
+        names=(),
+        openssl=(
+            "X509v3 Name Constraints: critical",
+            "Permitted:\n                  DNS:example.test\n                  IP:10.0.0.0/255.0.0.0",
+            "Excluded:\n                  email:bad.test\n                  URI:.bad.test",
+        ),
+    ),
+    "signature-algorithm": Row(
+        {"signatureAlgorithm": "ECDSAWithSHA512", "commonName": "alone"},
+        openssl=("Signature Algorithm: ecdsa-with-SHA512",),
+        issuer="self-signed",
+    ),
+    "must-staple": Row({"mustStaple": True}, openssl=("TLS Feature: \n                status_request",)),
+    "usages-not-in-the-request": Row(
+        {"encodeUsagesInRequest": False, "usages": ["digital signature", "server auth"]},
+        ((_bits, {"digital_signature"}), (_extended, {ExtendedKeyUsageOID.SERVER_AUTH})),
+    ),
     "an-hour": Row({"duration": "1h", "renewBefore": "20m"}, ((_hours, 1.0),)),
     "self-signed": Row(
         {"commonName": "alone"},
         ((lambda leaf: leaf.issuer == leaf.subject, True), (_subject(NameOID.COMMON_NAME), ["alone"])),
+        openssl=("URI:http://crl.example.test/own.crl",),
         issuer="self-signed",
     ),
     "acme": Row(
@@ -222,7 +259,7 @@ def space(env: Environment, operator: Operator) -> str:
                 "issuingCertificateURLs": ["http://ca.example.test/ca.crt"],
             },
         ),
-        issuer(name, "self-signed", selfSigned={}),
+        issuer(name, "self-signed", selfSigned={"crlDistributionPoints": ["http://crl.example.test/own.crl"]}),
         *(certificate(name, row, *made.names, issuer=made.issuer, **made.spec) for row, made in ROWS.items()),
     )
     return name

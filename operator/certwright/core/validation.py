@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from certwright.errors import InvalidSpec
-from certwright.pki.subject import distinguished_name
+from certwright.pki import constraints
+from certwright.pki.keys import SIGNATURE_ALGORITHMS
+from certwright.pki.subject import asked_common_name, distinguished_name, other_names
 from certwright.pki.usages import canonical
+from certwright.resources.certificate import Subject
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ def validate(spec: CertificateSpec, names: Names) -> None:
     _key(spec)
     canonical(spec.usages, is_ca=spec.is_ca)
     distinguished_name(spec)  # before an order is spent on what no request can hold
+    other_names(spec)
+    _constraints(spec)
     _times(spec)
     for key in (*spec.secret_annotations, *spec.secret_labels):
         group = key.partition("/")[0]
@@ -58,7 +63,12 @@ def validate_for_acme(spec: CertificateSpec) -> None:
     Raises:
         InvalidSpec: Naming the field.
     """
-    for asked, name in ((spec.uris, "uris"), (spec.email_addresses, "emailAddresses"), (spec.is_ca, "isCA")):
+    for asked, name in (
+        (spec.uris, "uris"),
+        (spec.email_addresses, "emailAddresses"),
+        (spec.other_names, "otherNames"),
+        (spec.is_ca, "isCA"),
+    ):
         if asked:
             raise InvalidSpec(
                 f"spec.{name}: an ACME CA cannot certify that; remove it, or use a ca or selfSigned issuer"
@@ -107,9 +117,17 @@ def _references(spec: CertificateSpec, names: Names) -> None:
 
 
 def _subject_names(spec: CertificateSpec) -> None:
-    if not (spec.common_name or spec.dns_names or spec.ip_addresses or spec.uris or spec.email_addresses):
-        raise InvalidSpec("spec.dnsNames: no name is asked for; give at least one of dnsNames, ipAddresses, commonName")
-    size = len(spec.common_name.encode())
+    if spec.literal_subject and (spec.common_name or spec.subject != Subject()):
+        other = "commonName" if spec.common_name else "subject"
+        raise InvalidSpec(f"spec.literalSubject: contradicts spec.{other}; write all of the subject into one of them")
+    common_name = asked_common_name(spec)
+    others = spec.dns_names or spec.ip_addresses or spec.uris or spec.email_addresses or spec.other_names
+    if not (common_name or others):
+        raise InvalidSpec(
+            "spec.dnsNames: no name is asked for; give at least one of dnsNames, ipAddresses, uris, emailAddresses, "
+            "otherNames, commonName, or a literalSubject with a CN"
+        )
+    size = len(common_name.encode(errors="surrogatepass"))
     if size > COMMON_NAME_LIMIT:
         raise InvalidSpec(
             f"spec.commonName: has {size} bytes in UTF-8 and {COMMON_NAME_LIMIT} is the limit; "
@@ -147,8 +165,22 @@ def _key(spec: CertificateSpec) -> None:
         raise InvalidSpec(f"spec.privateKey.size: {key.size} bits is not a size of {key.algorithm}; it has {have}")
     if key.encoding not in {"PKCS1", "PKCS8"}:
         raise InvalidSpec(f"spec.privateKey.encoding: {key.encoding[:40]!r} is neither PKCS1 nor PKCS8")
+    algorithm = spec.signature_algorithm
+    if algorithm and SIGNATURE_ALGORITHMS.get(algorithm, ("",))[0] != key.algorithm:
+        fitting = ", ".join(name for name, (kind, _) in SIGNATURE_ALGORITHMS.items() if kind == key.algorithm)
+        raise InvalidSpec(
+            f"spec.signatureAlgorithm: {algorithm[:40]!r} is not for a key of {key.algorithm}; use {fitting}"
+        )
     if key.rotation_policy not in {"Always", "Never"}:
         raise InvalidSpec(f"spec.privateKey.rotationPolicy: {key.rotation_policy[:40]!r} is neither Always nor Never")
+
+
+def _constraints(spec: CertificateSpec) -> None:
+    if not spec.name_constraints:
+        return
+    if not spec.is_ca:
+        raise InvalidSpec("spec.nameConstraints: only a CA can have them; set spec.isCA to true, or remove them")
+    constraints.extension(spec.name_constraints)
 
 
 def _times(spec: CertificateSpec) -> None:

@@ -15,6 +15,7 @@ from certwright.issuers import proving
 from certwright.issuers.base import Issued, OrderLost, Outcome, Pending, Planned, Report, Request
 from certwright.issuers.flight import Flight
 from certwright.pki import chain, csr
+from certwright.pki.subject import asked_common_name
 from certwright.resources.order import ChallengeState, Record
 
 if TYPE_CHECKING:
@@ -283,7 +284,8 @@ class Acme:
 
 def ordered_names(spec: CertificateSpec) -> list[str]:
     """The names of an order: DNS names and addresses, and the common name, which CAs take from among them."""
-    common = [spec.common_name] if spec.common_name else []
+    common_name = asked_common_name(spec)
+    common = [common_name] if common_name else []
     return list(dict.fromkeys(name.lower() for name in (*spec.dns_names, *spec.ip_addresses, *common)))
 
 

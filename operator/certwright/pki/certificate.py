@@ -10,8 +10,10 @@ from cryptography import x509
 
 from certwright.errors import InvalidSpec
 from certwright.pki import chain
+from certwright.pki.constraints import described
+from certwright.pki.csr import MUST_STAPLE
 from certwright.pki.keys import public_digest
-from certwright.pki.subject import read_name
+from certwright.pki.subject import layout, other_name_text, read_name
 from certwright.pki.usages import names_in
 
 if TYPE_CHECKING:
@@ -23,6 +25,26 @@ if TYPE_CHECKING:
 _known_usages: dict[tuple[str, ...], tuple[str, ...]] = {}
 """Sets of usages repeat from certificate to certificate: each is kept once."""
 _KNOWN_USAGES_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RareFacts:
+    """What may be kept of a certificate, apart since few have it.
+
+    Args:
+        layout: See `subject.layout`.
+        other_names: See `subject.other_name_text`.
+        constraints: See `constraints.described`.
+        must_staple: Whether a server must staple.
+    """
+
+    layout: str = ""
+    other_names: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    must_staple: bool = False
+
+
+NOTHING_RARE = RareFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +65,7 @@ class CertificateFacts:
         usages: Canonical names; the number where there is no name.
         public_key_digest: As KeyFacts has it.
         issuer: Its issuer's name (RFC 4514).
+        rare: What few certificates have; None when it has none of it.
     """
 
     serial: str
@@ -58,6 +81,7 @@ class CertificateFacts:
     usages: tuple[str, ...]
     public_key_digest: str
     issuer: str
+    rare: RareFacts | None = None
 
 
 def parse_chain(pem: bytes, where: str = "tls.crt") -> tuple[CertificateFacts, int]:
@@ -94,6 +118,13 @@ def _read(certificate: x509.Certificate) -> CertificateFacts:
     names = found.get(x509.SubjectAlternativeName, ())
     common_name, subject = read_name(certificate.subject)
     constraints = found.get(x509.BasicConstraints)
+    limits = found.get(x509.NameConstraints)
+    rare = RareFacts(
+        layout=layout(certificate.subject),
+        other_names=tuple(other_name_text(name) for name in names if isinstance(name, x509.OtherName)),
+        constraints=described(limits, critical=bool(limits) and _is_critical(certificate, x509.NameConstraints)),
+        must_staple=found.get(x509.TLSFeature) == MUST_STAPLE,
+    )
     usages = names_in(found.get(x509.KeyUsage), found.get(x509.ExtendedKeyUsage))
     if len(_known_usages) < _KNOWN_USAGES_LIMIT:
         usages = _known_usages.setdefault(usages, usages)
@@ -115,7 +146,12 @@ def _read(certificate: x509.Certificate) -> CertificateFacts:
         usages=usages,
         public_key_digest=public_digest(certificate.public_key()),
         issuer=intern(certificate.issuer.rfc4514_string()),
+        rare=None if rare == NOTHING_RARE else rare,
     )
+
+
+def _is_critical(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> bool:
+    return certificate.extensions.get_extension_for_class(kind).critical
 
 
 def _texts(names: x509.SubjectAlternativeName, kind: type[x509.GeneralName]) -> tuple[str, ...]:

@@ -8,13 +8,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certwright.errors import InvalidSpec
-from certwright.pki import subject, usages
+from certwright.pki import constraints, subject, usages
 from certwright.pki.chain import UNREADABLE
 from certwright.pki.keys import signature_hash
 
 if TYPE_CHECKING:
     from certwright.pki.keys import PrivateKey
     from certwright.resources.certificate import CertificateSpec
+
+MUST_STAPLE = x509.TLSFeature([x509.TLSFeatureType.status_request])
+"""The server must show an OCSP response with the certificate (RFC 7633 4.1)."""
 
 
 def make_csr(spec: CertificateSpec, key: PrivateKey, *, common_name_in_subject: bool = True) -> bytes:
@@ -41,8 +44,13 @@ def make_csr(spec: CertificateSpec, key: PrivateKey, *, common_name_in_subject: 
     if spec.encode_usages:
         for extension, critical in usages.extensions(wanted):
             builder = builder.add_extension(extension, critical=critical)
+    if spec.name_constraints:
+        asked = constraints.extension(spec.name_constraints)
+        builder = builder.add_extension(asked, critical=spec.name_constraints.critical)
+    if spec.must_staple:
+        builder = builder.add_extension(MUST_STAPLE, critical=False)
     try:
-        return builder.sign(key, signature_hash(key)).public_bytes(Encoding.DER)
+        return builder.sign(key, signature_hash(key, spec.signature_algorithm)).public_bytes(Encoding.DER)
     except UNREADABLE as fault:  # the library encodes only here
         raise InvalidSpec(f"spec: a name in it cannot be in a certificate: {str(fault)[:120]}") from None
 

@@ -6,8 +6,19 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from certwright.pki.subject import ATTRIBUTES, COMMON_NAME_LIMIT, encodable, normal_ip
+from certwright.pki import constraints
+from certwright.pki.certificate import NOTHING_RARE
+from certwright.pki.subject import (
+    ATTRIBUTES,
+    COMMON_NAME_LIMIT,
+    asked_common_name,
+    distinguished_name,
+    layout,
+    normal_ip,
+    read_name,
+)
 from certwright.pki.usages import canonical
+from certwright.pki.values import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,35 +72,86 @@ def request_digest(spec: CertificateSpec) -> str:
         "duration": spec.duration.total_seconds() if spec.duration_set else None,
         "key": [key.algorithm, 0 if key.algorithm == "Ed25519" else key.size],
         "issuer": [issuer.kind, issuer.name],
+        **_rarely(spec),
     }
     return sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
+def _rarely(spec: CertificateSpec) -> dict[str, object]:
+    """What few ask for; left out where nobody does, so that the digests of all others stay as they were."""
+    limits = spec.name_constraints
+    rarely: dict[str, object] = {
+        "literalSubject": spec.literal_subject,
+        "otherNames": sorted(_other_names(spec)),
+        "nameConstraints": constraints.described(constraints.extension(limits), critical=limits.critical)
+        if limits
+        else (),
+        "mustStaple": spec.must_staple,
+        "signatureAlgorithm": spec.signature_algorithm,
+    }
+    return {field: value for field, value in rarely.items() if value}
+
+
+def _other_names(spec: CertificateSpec) -> set[str]:
+    return {f"{name.oid}={name.value}" for name in spec.other_names}
+
+
 def _exact(spec: CertificateSpec, facts: CertificateFacts) -> str | None:
+    if spec.literal_subject:
+        return _literal(spec, facts) or _beyond_the_subject(spec, facts)
     common_name = spec.common_name if len(spec.common_name) <= COMMON_NAME_LIMIT else ""
     if common_name != facts.common_name:
         return f"spec.commonName: it has {facts.common_name or 'none'}"
+    rows: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        *((f"subject.{field}", getattr(spec.subject, field), getattr(facts.subject, field)) for field in ATTRIBUTES),
+        ("subject.serialNumber", {spec.subject.serialNumber} - {""}, {facts.subject.serialNumber} - {""}),
+    ]
+    return _first(rows) or _beyond_the_subject(spec, facts)
+
+
+def _literal(spec: CertificateSpec, facts: CertificateFacts) -> str | None:
+    """Whether the whole name is as it was written; the order of attributes within one RDN is no part of a name."""
+    wanted = distinguished_name(spec)
+    common_name, subject = read_name(wanted)
+    same_values = common_name == facts.common_name and all(
+        set(getattr(subject, field)) == set(getattr(facts.subject, field)) for field in (*ATTRIBUTES, "serialNumber")
+    )
+    found = (facts.rare or NOTHING_RARE).layout
+    if layout(wanted) == found and (found or same_values):
+        return None
+    return f"spec.literalSubject: its subject is {found or 'another one'}"
+
+
+def _beyond_the_subject(spec: CertificateSpec, facts: CertificateFacts) -> str | None:
+    limits = spec.name_constraints
+    rare = facts.rare or NOTHING_RARE
+    wanted_limits = constraints.described(constraints.extension(limits), critical=limits.critical) if limits else ()
     rows: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("dnsNames", _folded(spec.dns_names), _folded(facts.dns_names)),
         ("ipAddresses", _addresses(spec.ip_addresses), facts.ip_addresses),
         ("uris", spec.uris, facts.uris),
         ("emailAddresses", spec.email_addresses, facts.emails),
-        *((f"subject.{field}", getattr(spec.subject, field), getattr(facts.subject, field)) for field in ATTRIBUTES),
-        ("subject.serialNumber", {spec.subject.serialNumber} - {""}, {facts.subject.serialNumber} - {""}),
+        ("otherNames", _other_names(spec), rare.other_names),
         ("usages", canonical(spec.usages, is_ca=spec.is_ca), facts.usages),
+        ("nameConstraints", wanted_limits, rare.constraints),
     ]
-    for field, wanted, found in rows:
-        difference = _told(field, set(wanted) - set(found), set(found) - set(wanted))
-        if difference:
-            return difference
-    if spec.is_ca != facts.is_ca:
-        return f"spec.isCA: it is {'a CA' if facts.is_ca else 'no CA'}"
-    return None
+    difference = _first(rows)
+    if difference is None and spec.is_ca != facts.is_ca:
+        difference = f"spec.isCA: it is {'a CA' if facts.is_ca else 'no CA'}"
+    if difference is None and spec.must_staple != rare.must_staple:
+        difference = f"spec.mustStaple: it {'has' if rare.must_staple else 'has not'} the extension"
+    return difference
+
+
+def _first(rows: Iterable[tuple[str, Iterable[str], Iterable[str]]]) -> str | None:
+    """The first field whose values differ."""
+    told = (_told(field, set(wanted) - set(found), set(found) - set(wanted)) for field, wanted, found in rows)
+    return next((difference for difference in told if difference), None)
 
 
 def _proven(spec: CertificateSpec, facts: CertificateFacts) -> str | None:
     """A CA may take the common name from among the names, put it among them, or drop it."""
-    asked, got = spec.common_name.lower(), facts.common_name.lower()
+    asked, got = asked_common_name(spec).lower(), facts.common_name.lower()
     names, addresses = _folded(facts.dns_names), set(facts.ip_addresses)
     wanted_names, wanted_addresses = _folded(spec.dns_names), _addresses(spec.ip_addresses)
     return (

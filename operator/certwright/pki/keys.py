@@ -26,12 +26,23 @@ if TYPE_CHECKING:
     from certwright.resources.certificate import PrivateKeySpec
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Hash: TypeAlias = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 PEM_LIMIT = 1 << 20
 """Bytes; a Secret cannot hold more."""
 RSA_SIZES = range(2048, 8193)
 CURVES: dict[int, ec.EllipticCurve] = {256: ec.SECP256R1(), 384: ec.SECP384R1(), 521: ec.SECP521R1()}
+SIGNATURE_ALGORITHMS: dict[str, tuple[str, Hash | None]] = {
+    "SHA256WithRSA": ("RSA", hashes.SHA256()),
+    "SHA384WithRSA": ("RSA", hashes.SHA384()),
+    "SHA512WithRSA": ("RSA", hashes.SHA512()),
+    "ECDSAWithSHA256": ("ECDSA", hashes.SHA256()),
+    "ECDSAWithSHA384": ("ECDSA", hashes.SHA384()),
+    "ECDSAWithSHA512": ("ECDSA", hashes.SHA512()),
+    "PureEd25519": ("Ed25519", None),
+}
+"""`spec.signatureAlgorithm`: the kind of key it is for, and its hash."""
 _SIZE_OF_CURVE = {curve.name: size for size, curve in CURVES.items()}
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 _PEM_LABELS = {b"PRIVATE KEY": "PKCS8", b"RSA PRIVATE KEY": "PKCS1", b"EC PRIVATE KEY": "PKCS1"}
@@ -132,10 +143,24 @@ def mismatch(spec: PrivateKeySpec, key: KeyFacts) -> str | None:
     return f"the key is {_called(key.algorithm, key.size)} and {_called(spec.algorithm, wanted_size)} is asked for"
 
 
-def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
-    """The hash to sign with, as strong as the key; None for Ed25519, which brings its own."""
+def signature_hash(key: PrivateKey, asked: str = "") -> Hash | None:
+    """The hash to sign with: the one that was asked for, else one as strong as the key; None for Ed25519.
+
+    Args:
+        key: The key that signs.
+        asked: A `spec.signatureAlgorithm` that fits the key; empty leaves it to the key.
+
+    Raises:
+        InvalidSpec: It does not fit the key.
+    """
+    if asked:
+        algorithm, chosen = SIGNATURE_ALGORITHMS.get(asked, ("", None))
+        have = facts(key).algorithm
+        if algorithm != have:
+            raise InvalidSpec(f"spec.signatureAlgorithm: {asked[:40]!r} is not for keys of {have}; leave it out")
+        return chosen
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
+        return None  # it brings its own
     # Bits from which on SHA-384 and SHA-512 are used.
     middle, strong = (3072, 4096) if isinstance(key, rsa.RSAPrivateKey) else (384, 521)
     if key.key_size >= strong:

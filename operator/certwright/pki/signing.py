@@ -12,10 +12,10 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from certwright.errors import InvalidSpec
-from certwright.pki import chain, keys, usages
+from certwright.pki import chain, constraints, keys, usages
 from certwright.pki.authority import Authority, key_identifier, load_authority, must_allow_ca
-from certwright.pki.csr import load_csr, make_csr
-from certwright.pki.subject import encodable
+from certwright.pki.csr import MUST_STAPLE, load_csr, make_csr
+from certwright.pki.values import encodable
 from certwright.resources.values import format_time
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from certwright.pki.keys import PrivateKey
     from certwright.resources.certificate import CertificateSpec
+    from certwright.resources.other_names import NameConstraints
 
 __all__ = ["Authority", "SignedBundle", "Terms", "load_authority", "self_sign", "sign"]
 
@@ -44,6 +45,14 @@ class Terms(Protocol):
     @property
     def usages(self) -> tuple[str, ...]:
         """Names of usages."""
+
+    @property
+    def name_constraints(self) -> NameConstraints:
+        """What a CA may sign for."""
+
+    @property
+    def must_staple(self) -> bool:
+        """Whether a server must staple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,7 @@ def self_sign(
     request = load_csr(make_csr(spec, key))
     begin, end = now.replace(microsecond=0), _end(now, spec.duration)
     builder = _begun(request, spec, request.subject, serial).not_valid_before(begin).not_valid_after(end)
-    certificate = _signed(builder, _revocation(crl_distribution_points), key)
+    certificate = _signed(builder, _revocation(crl_distribution_points), key, spec.signature_algorithm)
     bundle = chain.bundle([certificate])
     return SignedBundle(bundle.chain_pem, bundle.ca_pem, end)
 
@@ -172,6 +181,10 @@ def _begun(
         (x509.SubjectKeyIdentifier.from_public_key(request.public_key()), False),
         *usages.extensions(usages.canonical(terms.usages, is_ca=terms.is_ca)),
     ]
+    if terms.name_constraints:
+        extensions.append((constraints.extension(terms.name_constraints), terms.name_constraints.critical))
+    if terms.must_staple:
+        extensions.append((MUST_STAPLE, False))
     return _with(builder, extensions)
 
 
@@ -181,9 +194,11 @@ def _with(builder: x509.CertificateBuilder, extensions: Extensions) -> x509.Cert
     return builder
 
 
-def _signed(builder: x509.CertificateBuilder, extensions: Extensions, key: PrivateKey) -> x509.Certificate:
+def _signed(
+    builder: x509.CertificateBuilder, extensions: Extensions, key: PrivateKey, algorithm: str = ""
+) -> x509.Certificate:
     try:
-        return _with(builder, extensions).sign(key, keys.signature_hash(key))
+        return _with(builder, extensions).sign(key, keys.signature_hash(key, algorithm))
     except chain.UNREADABLE as fault:  # the library encodes only here, the CA's name too
         raise InvalidSpec(f"the certificate cannot be encoded: {str(fault)[:120]}") from None
 

@@ -6,19 +6,21 @@ The spec was validated before; what the encoding itself forbids is caught here a
 from __future__ import annotations
 
 import ipaddress
-import re
-from typing import TYPE_CHECKING, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from certwright.errors import InvalidSpec
+from certwright.pki import literal_subject
+from certwright.pki.values import attribute, encodable
 from certwright.resources.certificate import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from certwright.resources.certificate import CertificateSpec
+    from certwright.resources.other_names import OtherName
 
 COMMON_NAME_LIMIT = 64
 """Characters (RFC 5280 appendix A.1, ub-common-name); of other letters than ASCII the library takes fewer."""
@@ -32,31 +34,30 @@ ATTRIBUTES = {
     "organizations": NameOID.ORGANIZATION_NAME,
     "organizationalUnits": NameOID.ORGANIZATIONAL_UNIT_NAME,
 }
+_ORDER = [*ATTRIBUTES.values(), NameOID.COMMON_NAME, NameOID.SERIAL_NUMBER]
 _FIELD_OF_OID = {oid: field for field, oid in ATTRIBUTES.items()}
 _NO_SUBJECT = Subject()
-# RFC 5280 appendix A.1 gives these two a PrintableString, which has an alphabet of its own (X.680 41.4).
-_PRINTABLE_ONLY = {NameOID.COUNTRY_NAME, NameOID.SERIAL_NUMBER}
-_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
-_T = TypeVar("_T")
 
 
 def distinguished_name(spec: CertificateSpec, *, common_name: bool = True) -> x509.Name:
-    """The subject of a spec; the values of one attribute type stand side by side in one RDN.
+    """The subject of a spec: its literal subject, else one where the values of one attribute type share an RDN.
 
     Args:
         spec: The Certificate's spec.
-        common_name: Whether the common name is put in; one that is too long never is.
+        common_name: Whether the common name is put in; one that is too long never is. One in a literal subject always.
 
     Raises:
         InvalidSpec: A value cannot be in a name; says which.
     """
+    if spec.literal_subject:
+        return literal_subject.parse(spec.literal_subject)
     sets = [(f"spec.subject.{field}", oid, getattr(spec.subject, field)) for field, oid in ATTRIBUTES.items()]
     if common_name and spec.common_name and len(spec.common_name) <= COMMON_NAME_LIMIT:
         sets.append(("spec.commonName", NameOID.COMMON_NAME, (spec.common_name,)))
     if spec.subject.serialNumber:
         sets.append(("spec.subject.serialNumber", NameOID.SERIAL_NUMBER, (spec.subject.serialNumber,)))
     return x509.Name(
-        x509.RelativeDistinguishedName([encodable(field, _attribute, oid, value) for value in dict.fromkeys(values)])
+        x509.RelativeDistinguishedName([encodable(field, attribute, oid, value) for value in dict.fromkeys(values)])
         for field, oid, values in sets
         if values
     )
@@ -73,7 +74,28 @@ def alternative_names(spec: CertificateSpec) -> list[x509.GeneralName]:
         *_each("spec.emailAddresses", x509.RFC822Name, spec.email_addresses),
         *_each("spec.ipAddresses", _ip_name, spec.ip_addresses),
         *_each("spec.uris", x509.UniformResourceIdentifier, spec.uris),
+        *other_names(spec),
     ]
+
+
+def other_names(spec: CertificateSpec) -> list[x509.OtherName]:
+    """The names of a spec that have a type of their own, each once.
+
+    Raises:
+        InvalidSpec: One cannot be encoded; says which.
+    """
+    names = (_other_name(f"spec.otherNames[{index}]", name) for index, name in enumerate(spec.other_names))
+    return list(dict.fromkeys(names))
+
+
+def asked_common_name(spec: CertificateSpec) -> str:
+    """The common name that a spec asks for, in whichever field it stands; empty when in none.
+
+    Raises:
+        InvalidSpec: The literal subject cannot be read.
+    """
+    found = distinguished_name(spec).get_attributes_for_oid(NameOID.COMMON_NAME) if spec.literal_subject else ()
+    return spec.common_name or next((str(one.value) for one in found), "")
 
 
 def normal_ip(text: str) -> str:
@@ -85,39 +107,47 @@ def read_name(name: x509.Name) -> tuple[str, Subject]:
     """The common name and the subject fields that a name holds; attributes that a spec has no field for are left."""
     common_name, serial = "", ""
     values: dict[str, list[str]] = {}
-    for attribute in name:
-        value = attribute.value if isinstance(attribute.value, str) else attribute.value.hex()
-        if attribute.oid == NameOID.COMMON_NAME:
+    for one in name:
+        value = one.value if isinstance(one.value, str) else one.value.hex()
+        if one.oid == NameOID.COMMON_NAME:
             common_name = value
-        elif attribute.oid == NameOID.SERIAL_NUMBER:
+        elif one.oid == NameOID.SERIAL_NUMBER:
             serial = value
-        elif attribute.oid in _FIELD_OF_OID:
-            values.setdefault(_FIELD_OF_OID[attribute.oid], []).append(value)
+        elif one.oid in _FIELD_OF_OID:
+            values.setdefault(_FIELD_OF_OID[one.oid], []).append(value)
     if not values and not serial:
         return common_name, _NO_SUBJECT  # most have none: one object for all of them
     return common_name, Subject(**{field: tuple(texts) for field, texts in values.items()}, serialNumber=serial)
 
 
-def encodable(field: str, make: Callable[..., _T], *arguments: object) -> _T:
-    """What `make` gives for the arguments, the last of which is the value of a field.
+def layout(name: x509.Name) -> str:
+    """How a name differs in its build from what `distinguished_name` makes of fields: the whole name as one text.
 
-    Raises:
-        InvalidSpec: Naming the field, when the value cannot be encoded.
+    Empty where it does not differ, so that common name and fields tell all of it.
     """
-    value = str(arguments[-1])
+    seen = [{one.oid for one in rdn} for rdn in name.rdns]
+    ranks = [_ORDER.index(next(iter(kinds))) for kinds in seen if len(kinds) == 1 and kinds <= set(_ORDER)]
+    if len(ranks) == len(seen) and all(first < second for first, second in pairwise(ranks)):
+        return ""
+    return ",".join("+".join(sorted(one.rfc4514_string() for one in rdn)) for rdn in reversed(name.rdns))
+
+
+def other_name_text(name: x509.OtherName) -> str:
+    """An otherName as one text, its number first; a value that is no UTF8String by its encoding in hex."""
+    from cryptography.hazmat import asn1  # noqa: PLC0415 - few certificates have one
+
     try:
-        if not value:
-            raise ValueError("it is empty")  # noqa: TRY301 - one message for all
-        value.encode()  # JSON may hold half a character
-        return make(*arguments)
-    except (ValueError, TypeError) as fault:
-        raise InvalidSpec(f"{field}: {value[:80]!r} cannot be in a certificate: {str(fault)[:120]}") from None
+        value = asn1.decode_der(str, name.value)
+    except ValueError:
+        value = f"#{name.value.hex()}"
+    return f"{name.type_id.dotted_string}={value}"
 
 
-def _attribute(oid: x509.ObjectIdentifier, value: str) -> x509.NameAttribute[str]:
-    if oid in _PRINTABLE_ONLY and not _PRINTABLE.fullmatch(value):
-        raise ValueError("it may have letters, digits, spaces and '()+,-./:=? only")
-    return x509.NameAttribute(oid, value)
+def _other_name(field: str, name: OtherName) -> x509.OtherName:
+    from cryptography.hazmat import asn1  # noqa: PLC0415 - few certificates have one
+
+    oid = encodable(f"{field}.oid", x509.ObjectIdentifier, name.oid)
+    return x509.OtherName(oid, encodable(f"{field}.utf8Value", asn1.encode_der, name.value))
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

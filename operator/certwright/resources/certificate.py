@@ -10,6 +10,13 @@ from certwright.resources.conditions import Condition
 from certwright.resources.meta import Meta
 from certwright.resources.names import CERTIFICATE, ISSUER, ObjectKey
 from certwright.resources.order import OrderJournal
+from certwright.resources.other_names import (
+    NO_CONSTRAINTS,
+    NameConstraints,
+    OtherName,
+    parse_name_constraints,
+    parse_other_names,
+)
 from certwright.resources.reading import Fields
 from certwright.resources.values import parse_duration, parse_time
 
@@ -74,6 +81,8 @@ class CertificateSpec:
     ip_addresses: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
     email_addresses: tuple[str, ...] = ()
+    other_names: tuple[OtherName, ...] = ()
+    literal_subject: str = ""
     subject: Subject = Subject()
     duration: timedelta = DEFAULT_DURATION
     duration_set: bool = False
@@ -82,6 +91,9 @@ class CertificateSpec:
     is_ca: bool = False
     usages: tuple[str, ...] = DEFAULT_USAGES
     encode_usages: bool = True
+    name_constraints: NameConstraints = NO_CONSTRAINTS
+    must_staple: bool = False
+    signature_algorithm: str = ""
     private_key: PrivateKeySpec = PrivateKeySpec()
     secret_labels: Mapping[str, str] = None  # type: ignore[assignment] # filled in by __post_init__
     secret_annotations: Mapping[str, str] = None  # type: ignore[assignment]
@@ -127,14 +139,9 @@ class Certificate:
 # Accepted by the schema and not implemented yet: refused by a condition, never silently ignored. A field set to its
 # neutral value asks for nothing, so it is let through.
 LATER_FIELDS: Mapping[str, tuple[object, ...]] = {
-    "literalSubject": ("",),
-    "otherNames": ([],),
-    "nameConstraints": ({},),
-    "signatureAlgorithm": ("",),
     "keystores": ({},),
     "additionalOutputFormats": ([],),
     "renewal": ({}, {"policy": "RenewBefore"}),
-    "mustStaple": (False,),
     "revokeOnDelete": (False,),
     "restart": ([],),
     "copies": ({},),
@@ -161,6 +168,8 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         ip_addresses=spec.texts("ipAddresses"),
         uris=spec.texts("uris"),
         email_addresses=spec.texts("emailAddresses"),
+        other_names=parse_other_names(spec),
+        literal_subject=spec.text("literalSubject"),
         subject=Subject(
             **{name: subject.texts(name) for name in SUBJECT_FIELDS}, serialNumber=subject.text("serialNumber")
         ),
@@ -171,6 +180,9 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         is_ca=spec.flag("isCA"),
         usages=spec.texts("usages") or DEFAULT_USAGES,
         encode_usages=spec.flag("encodeUsagesInRequest", default=True),
+        name_constraints=parse_name_constraints(spec),
+        must_staple=spec.flag("mustStaple"),
+        signature_algorithm=spec.text("signatureAlgorithm"),
         private_key=PrivateKeySpec(
             algorithm=algorithm,
             size=key.number("size") or DEFAULT_SIZES.get(algorithm, 0),

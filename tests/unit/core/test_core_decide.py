@@ -179,7 +179,7 @@ REFUSED = {
         "InvalidSpec",
         None,
     ),
-    "a field is not supported yet": (observe(spec={"literalSubject": "CN=x"}), "NotSupported", None),
+    "a field is not supported yet": (observe(spec={"copies": {"namespaces": ["x"]}}), "NotSupported", None),
     "another Certificate owns the Secret": (observe(rival="older"), "IncorrectCertificate", NOW + RIVAL_CHECK),
 }
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from certwright.core.validation import dns_name_problem, validate, validate_for_acme
 from certwright.errors import InvalidSpec
 from certwright.resources.names import Names
+from certwright.resources.other_names import OtherName
 from unit.core.factories import NAMES, make_spec
 
 LONG_LABEL = "a" * 63
@@ -39,7 +40,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "an annotation without a prefix": {"secretTemplate": {"annotations": {"certwright.dev": "y"}}},
     "every usage there is for keys": {"usages": ["signing", "key agreement", "encipher only", "server auth"]},
     "a subject": {"subject": {"countries": ["DE"], "organizations": ["Ä & Co."]}},
-    "neutral values of fields that come later": {"keystores": {}, "literalSubject": "", "otherNames": []},
+    "neutral values of fields that come later": {"copies": {}, "restart": [], "revokeOnDelete": False},
+    "a literal subject": {"literalSubject": "CN=web,OU=ops,O=Example", "dnsNames": None},
+    "a literal subject without a CN beside names": {"literalSubject": "O=Example"},
+    "an other name alone": {"dnsNames": None, "otherNames": [{"oid": "1.3.6.1.4.1.311.20.2.3", "utf8Value": "a@b"}]},
+    "constraints of a CA": {"isCA": True, "nameConstraints": {"permitted": {"ipRanges": ["10.0.0.0/8"]}}},
+    "constraints that constrain nothing": {"nameConstraints": {"permitted": {}}},
+    "a signature algorithm that fits the key": {"signatureAlgorithm": "ECDSAWithSHA512"},
+    "must-staple": {"mustStaple": True},
+    "usages that the request does not name": {"encodeUsagesInRequest": False},
     "a Secret with dots in its name": {"secretName": "web.example.com-tls"},
 }
 
@@ -104,7 +113,36 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an annotation of ours": ({"secretTemplate": {"annotations": {"certwright.dev/x": ""}}}, "certwright.dev/x"),
     "a label of ours": ({"secretTemplate": {"labels": {"controller.certwright.dev/fao": ""}}}, "set by the operator"),
     "a label that allows injection": ({"secretTemplate": {"labels": {NAMES.direct_injection: ""}}}, "set by the"),
-    "a field that comes later": ({"literalSubject": "CN=x"}, "spec.literalSubject: this version does not"),
+    "a field that comes later": ({"copies": {"namespaces": ["x"]}}, "spec.copies: this version does not"),
+    "two common names": ({"literalSubject": "CN=x", "commonName": "x"}, "spec.literalSubject: contradicts spec.comm"),
+    "two subjects": (
+        {"literalSubject": "CN=x", "subject": {"organizations": ["a"]}},
+        "spec.literalSubject: contradicts spec.subject",
+    ),
+    "a literal subject of nobody": (
+        {"literalSubject": "O=x", "dnsNames": None},
+        "or a literalSubject with a CN",
+    ),
+    "an unknown type in a literal subject": ({"literalSubject": "FOO=x"}, "spec.literalSubject: the type 'FOO'"),
+    "a common name of 65 bytes in a literal subject": (
+        {"literalSubject": f"CN={'ü' * 33}"},
+        "cannot be in a certificate",
+    ),
+    "an other name without a type": ({"otherNames": [{"utf8Value": "a"}]}, "spec.otherNames[0].oid"),
+    "an other name without a value": ({"otherNames": [{"oid": "1.2.3"}]}, "spec.otherNames[0].utf8Value"),
+    "constraints of one that is no CA": (
+        {"nameConstraints": {"permitted": {"dnsDomains": ["x"]}}},
+        "spec.nameConstraints: only a CA can have them",
+    ),
+    "constraints that are none": (
+        {"isCA": True, "nameConstraints": {"excluded": {"ipRanges": ["x"]}}},
+        "spec.nameConstraints.excluded.ipRanges",
+    ),
+    "a signature algorithm for another key": (
+        {"signatureAlgorithm": "SHA256WithRSA"},
+        "spec.signatureAlgorithm: 'SHA256WithRSA' is not for a key of ECDSA; use ECDSAWithSHA256",
+    ),
+    "a signature algorithm that is none": ({"signatureAlgorithm": "MD5"}, "spec.signatureAlgorithm: 'MD5'"),
 }
 
 
@@ -154,6 +192,7 @@ def test_no_value_breaks_the_validation(values: list[str], field: str) -> None:
 NOT_FOR_ACME = {
     "a URI": ({"uris": ("spiffe://cluster.local/ns/a",)}, "spec.uris"),
     "an email address": ({"email_addresses": ("ops@example.com",)}, "spec.emailAddresses"),
+    "an other name": ({"other_names": (OtherName("1.2.3", "a"),)}, "spec.otherNames"),
     "a CA": ({"is_ca": True}, "spec.isCA"),
 }
 

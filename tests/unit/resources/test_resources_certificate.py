@@ -16,6 +16,7 @@ from certwright.resources.certificate import (
 )
 from certwright.resources.meta import Meta
 from certwright.resources.names import Names, ObjectKey
+from certwright.resources.other_names import NameConstraints, OtherName, Subtrees
 
 LEAST: dict[str, Any] = {"secretName": "web-tls", "issuerRef": {"name": "ca"}}
 
@@ -42,6 +43,11 @@ def test_every_field_is_read() -> None:
         ipAddresses=["b"],
         uris=["c"],
         emailAddresses=["d"],
+        otherNames=[{"oid": "1.2.3", "utf8Value": "e"}, {}],
+        literalSubject="CN=f",
+        nameConstraints={"critical": True, "permitted": {"dnsDomains": ["g"]}, "excluded": {"ipRanges": ["h"]}},
+        signatureAlgorithm="i",
+        mustStaple=True,
         subject={"organizations": ["o"], "serialNumber": "s"},
         duration="100h",
         renewBefore="10h",
@@ -55,6 +61,9 @@ def test_every_field_is_read() -> None:
     assert spec.issuer_ref == IssuerRef("le", "ClusterIssuer", "certwright.dev")
     assert (spec.common_name, spec.dns_names, spec.ip_addresses) == ("cn", ("a",), ("b",))
     assert (spec.uris, spec.email_addresses) == (("c",), ("d",))
+    assert spec.other_names == (OtherName("1.2.3", "e"), OtherName("", ""))
+    assert (spec.literal_subject, spec.signature_algorithm, spec.must_staple) == ("CN=f", "i", True)
+    assert spec.name_constraints == NameConstraints(True, Subtrees(("g",)), Subtrees(ip_ranges=("h",)))
     assert spec.subject == Subject(organizations=("o",), serialNumber="s")
     assert (spec.duration, spec.duration_set, spec.renew_before) == (timedelta(hours=100), True, timedelta(hours=10))
     assert (spec.renew_before_percentage, spec.is_ca, spec.usages, spec.encode_usages) == (5, True, ("any",), False)
