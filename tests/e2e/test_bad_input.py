@@ -221,9 +221,8 @@ def kept_key_does_not_fit(world: World, name: str) -> Case:
 
 def _not_supported(field: str, value: object) -> None:
     def build(world: World, name: str) -> Case:
-        more = {"isCA": True} if field == "nameConstraints" else {}
         return Case(
-            [world.certificate(name, issuer="ca", **{field: value}, **more)],
+            [world.certificate(name, issuer="ca", **{field: value})],
             "NotSupported",
             [f"spec.{field}", "remove the field"],
             mend=[world.certificate(name, issuer="ca")],
@@ -234,11 +233,46 @@ def _not_supported(field: str, value: object) -> None:
     TABLE.row(build)
 
 
-_not_supported("keystores", {"pkcs12": {"create": True, "password": "changeit"}})
-_not_supported("additionalOutputFormats", [{"type": "DER"}])
+_not_supported("copies", {"namespaces": ["elsewhere"]})
+_not_supported("restart", [{"kind": "Deployment", "name": "web"}])
+_not_supported("revokeOnDelete", value=True)
+_not_supported("fallbackIssuerRefs", [{"name": "other"}])
 _not_supported("renewal", {"policy": "Disabled"})
-_not_supported("nameConstraints", {"permitted": {"dnsDomains": ["example.test"]}})
-_not_supported("otherNames", [{"oid": "1.3.6.1.4.1.311.20.2.3", "utf8Value": "upn@example.test"}])
+
+
+@TABLE.row
+def keystore_password_missing(world: World, name: str) -> Case:
+    keystores = {"pkcs12": {"create": True, "passwordSecretRef": {"name": name}}}
+    return Case(
+        [world.certificate(name, issuer="ca", keystores=keystores)],
+        "KeystorePasswordSecretNotFound",
+        ["spec.keystores.pkcs12.passwordSecretRef", f"no Secret {name}", "create it"],
+        mend=[world.secret(name, password="changeit")],
+        heals_in=30.0,
+    )
+
+
+@TABLE.row
+def keystore_password_under_another_key(world: World, name: str) -> Case:
+    keystores = {"jks": {"create": True, "passwordSecretRef": {"name": name, "key": "password"}}}
+    return Case(
+        [world.secret(name, pass_word="changeit"), world.certificate(name, issuer="acme", keystores=keystores)],
+        "KeystorePasswordSecretNotFound",
+        [f"Secret {name} has no value under 'password'", "the keys it has: pass.word"],
+        mend=[world.secret(name, password="changeit")],
+        heals_in=30.0,
+    )
+
+
+@TABLE.row
+def literal_subject_of_an_unknown_type(world: World, name: str) -> Case:
+    return Case(
+        [world.certificate(name, issuer="ca", literalSubject="CN=web,FOO=x")],
+        "InvalidSpec",
+        ["spec.literalSubject", "the type 'FOO' is not known", "use one of C, O, OU"],
+        mend=[world.certificate(name, issuer="ca", literalSubject="CN=web,O=x")],
+        kind="Ready",
+    )
 
 
 @TABLE.row

@@ -3,7 +3,7 @@
 spec wrong, or another Certificate owns the Secret   Wait, after the order under way is abandoned
 order under way, for what the spec asks              Advance
 order under way, for something else                  Abandon
-certificate there and not due                        Abandon what is left, Repair, or Wait until the renewal
+certificate there and not due                        Abandon what is left, Repair, Inspect, or Wait for the renewal
 certificate wanted                                   Wait for the issuer or the backoff, or Issue
 """
 
@@ -16,7 +16,7 @@ from certwright.core import backoff
 from certwright.core.desired import drift, stamped_digest
 from certwright.core.reasons import MANUAL, asked_by_hand, due, not_ready
 from certwright.core.renewal import renewal_time
-from certwright.core.step import Abandon, Advance, Issue, Reason, Repair, Step, Wait
+from certwright.core.step import Abandon, Advance, Inspect, Issue, Reason, Repair, Step, Wait
 from certwright.core.validation import validate, validate_for_acme
 from certwright.errors import InvalidSpec
 from certwright.resources.conditions import ISSUING
@@ -103,6 +103,13 @@ def _settled(observation: Observation, names: Names, now: datetime) -> Step:
     if worn:
         return Repair(worn)
     moment = renewal_time(certificate.spec, secret.facts.certificate, certificate.meta.uid)
+    if certificate.spec.outputs.keystores:
+        view = observation.keystores
+        if view is None or now >= view.until:
+            return Inspect()
+        if view.worn:
+            return Repair(Reason("SecretDrift", f"{view.worn} is not what its key, certificates and password make it"))
+        moment = min(moment, view.until)
     return Wait(until=max(moment, now), ready=None)
 
 

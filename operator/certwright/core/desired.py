@@ -9,10 +9,15 @@ from certwright.pki.annotations import secret_annotations
 from certwright.pki.difference import request_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from certwright.core.observation import Observation, SecretView
     from certwright.pki.certificate import CertificateFacts
+    from certwright.pki.secret import SecretFacts
     from certwright.resources.certificate import CertificateSpec
     from certwright.resources.names import Names
+
+    Tables = Mapping[str, Mapping[str, str]]
 
 DIGEST_VERSION = "1"
 
@@ -51,33 +56,58 @@ def secret_annotation_set(
 
 
 def drift(observation: Observation, names: Names) -> Reason | None:
-    """What of the Secret's metadata or encoding has to be written anew; None when nothing has.
+    """What of the Secret's metadata, encoding or further entries has to be written anew; None when nothing has.
 
     Called for a Secret whose certificate is as wanted, so `facts.certificate` is there.
     """
-    spec, meta, secret = observation.certificate.spec, observation.certificate.meta, observation.secret
+    certificate, secret = observation.certificate, observation.secret
     if secret is None or secret.facts.certificate is None or secret.facts.key is None:
         return None
-    facts = secret.facts
+    spec = certificate.spec
     wanted = {
         "labels": secret_labels(spec, names),
-        "annotations": secret_annotation_set(meta.name, spec, names, secret.facts.certificate),
+        "annotations": secret_annotation_set(certificate.meta.name, spec, names, secret.facts.certificate),
     }
+    said = (
+        _metadata_drift(wanted, names, secret)
+        or _no_longer_wanted(wanted, spec, names, secret)
+        or _data_drift(spec, secret.facts)
+    )
+    if said is None and observation.owner_wanted != (certificate.meta.uid in secret.owner_uids):
+        said = "the Secret's owner reference is not as the operator's settings want it"
+    return Reason("SecretDrift", said) if said else None
+
+
+def _metadata_drift(wanted: Tables, names: Names, secret: SecretView) -> str | None:
     have = {"labels": secret.labels, "annotations": secret.annotations}
     for kind, values in wanted.items():
         for key, value in values.items():
             if have[kind].get(key) != value and not _same_issuer_group(names, key, have[kind].get(key), value):
-                return Reason("SecretDrift", f"the Secret's {kind[:-1]} {key} is not as wanted")
-    template = {f"{kind}/{key}" for kind, values in wanted.items() for key in values}
-    keep = {f"annotations/{names.annotation('request-digest')}"}
-    for key in sorted(secret.owned - template - keep):
+                return f"the Secret's {kind[:-1]} {key} is not as wanted"
+    return None
+
+
+def _no_longer_wanted(wanted: Tables, spec: CertificateSpec, names: Names, secret: SecretView) -> str | None:
+    """What we have written and the spec does not ask for any more."""
+    keep = {f"{kind}/{key}" for kind, values in wanted.items() for key in values}
+    keep.add(f"annotations/{names.annotation('request-digest')}")
+    keep |= {f"data/{entry}" for entry in spec.outputs.entries(has_ca=secret.facts.has_ca)}
+    for key in sorted(secret.owned - keep):
         if _present(secret, key):
-            return Reason("SecretDrift", f"the Secret's {key} is no longer wanted")
+            return f"the Secret's {key} is no longer wanted"
+    return None
+
+
+def _data_drift(spec: CertificateSpec, facts: SecretFacts) -> str | None:
+    """What of the data has another form than is wanted; what is in keystores cannot be seen here."""
     encoding = spec.private_key.encoding
     if facts.key and facts.key.encoding != encoding and facts.key.algorithm != "Ed25519":
-        return Reason("SecretDrift", f"the key's encoding is {facts.key.encoding}, not {encoding}")
-    if observation.owner_wanted != (meta.uid in secret.owner_uids):
-        return Reason("SecretDrift", "the Secret's owner reference is not as the operator's settings want it")
+        return f"the key's encoding is {facts.key.encoding}, not {encoding}"
+    entries = spec.outputs.entries(has_ca=facts.has_ca)
+    if missing := entries.difference(facts.extras):
+        return f"the Secret lacks {', '.join(sorted(missing))}"
+    if worn := entries.intersection(facts.worn):
+        return f"the Secret's {', '.join(sorted(worn))} does not follow from its key and chain"
     return None
 
 
@@ -88,4 +118,6 @@ def _same_issuer_group(names: Names, key: str, have: str | None, want: str) -> b
 
 def _present(secret: SecretView, owned: str) -> bool:
     kind, _, key = owned.partition("/")
+    if kind == "data":
+        return key in secret.facts.extras
     return key in (secret.labels if kind == "labels" else secret.annotations)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from certwright.pki.secret import SecretFacts
     from certwright.resources.certificate import Certificate
@@ -25,8 +26,8 @@ class SecretView:
         labels: Its labels.
         annotations: Its annotations.
         facts: What its data says.
-        owned: `labels/KEY` and `annotations/KEY` that our field manager owns, so that one that is no longer wanted
-            can be told from one that somebody else has set.
+        owned: `labels/KEY`, `annotations/KEY` and, of keystores and further formats, `data/KEY` that our field
+            manager owns, so that one that is no longer wanted can be told from one that somebody else has set.
         owner_uids: uids of its owners.
     """
 
@@ -53,6 +54,19 @@ class IssuerState:
 
 
 @dataclass(frozen=True, slots=True)
+class KeystoreView:
+    """What was found when the keystores of a Secret were opened, as it is now.
+
+    Args:
+        worn: The first entry that is not as wanted; empty when all are.
+        until: When they are to be opened again: a password may change without a word.
+    """
+
+    worn: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that one decision looks at.
 
@@ -62,6 +76,8 @@ class Observation:
         issuer: The issuer it names.
         rival: Name of another Certificate that owns the Secret; empty when there is none.
         owner_wanted: Whether the Secret is to go with the Certificate.
+        passwords: resourceVersions of the Secrets with keystores' passwords; empty for one that is not watched.
+        keystores: What is in the keystores; None when they were not opened since something changed.
     """
 
     certificate: Certificate
@@ -69,3 +85,5 @@ class Observation:
     issuer: IssuerState
     rival: str = ""
     owner_wanted: bool = False
+    passwords: tuple[str, ...] = ()
+    keystores: KeystoreView | None = None

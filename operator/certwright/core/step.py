@@ -40,9 +40,14 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Write the Secret's labels, annotations or encoding anew, without a new certificate."""
+    """Write the Secret's labels, annotations, encoding or keystores anew, without a new certificate."""
 
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Open the keystores of the Secret and see what is in them; changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +67,4 @@ class Wait:
     quiet: bool = False
 
 
-Step = Issue | Advance | Abandon | Repair | Wait
+Step = Issue | Advance | Abandon | Repair | Inspect | Wait

@@ -18,6 +18,7 @@ from certwright.pki.subject import asked_common_name, distinguished_name, other_
 from certwright.pki.usages import canonical
 from certwright.resources.certificate import Subject
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER
+from certwright.resources.outputs import FORMATS, PROFILES
 
 if TYPE_CHECKING:
     from certwright.resources.certificate import CertificateSpec
@@ -50,6 +51,7 @@ def validate(spec: CertificateSpec, names: Names) -> None:
     other_names(spec)
     _constraints(spec)
     _times(spec)
+    _outputs(spec)
     for key in (*spec.secret_annotations, *spec.secret_labels):
         group = key.partition("/")[0]
         ours = "/" in key and (group == names.group or group.endswith(f".{names.group}"))
@@ -181,6 +183,22 @@ def _constraints(spec: CertificateSpec) -> None:
     if not spec.is_ca:
         raise InvalidSpec("spec.nameConstraints: only a CA can have them; set spec.isCA to true, or remove them")
     constraints.extension(spec.name_constraints)
+
+
+def _outputs(spec: CertificateSpec) -> None:
+    formats = spec.outputs.formats
+    for name in formats:
+        if name not in FORMATS:
+            raise InvalidSpec(f"spec.additionalOutputFormats: {name[:40]!r} is none of {', '.join(FORMATS)}")
+        if formats.count(name) > 1:
+            raise InvalidSpec(f"spec.additionalOutputFormats: {name} is there twice; remove one")
+    for store in spec.outputs.keystores:
+        if store.profile and store.profile not in PROFILES:
+            raise InvalidSpec(f"{store.path}.profile: {store.profile[:40]!r} is none of {', '.join(PROFILES)}")
+        if store.password and store.has_password:
+            raise InvalidSpec(f"{store.path}.password: contradicts passwordSecretRef; keep one of them")
+        if not (store.password or store.has_password):
+            raise InvalidSpec(f"{store.path}.passwordSecretRef: missing; name a Secret with the keystore's password")
 
 
 def _times(spec: CertificateSpec) -> None:

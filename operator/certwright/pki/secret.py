@@ -7,7 +7,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from certwright.errors import InvalidSpec
-from certwright.pki import certificate, keys
+from certwright.pki import certificate, formats, keys
+from certwright.resources.outputs import ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,9 @@ class SecretFacts:
         key: The key; None where there is none that can be read.
         key_matches_certificate: Whether the two belong together.
         digest: Of certificates, and of the key what `key` tells of it; the same as long as they are.
+        has_ca: Whether there is anything under `ca.crt`.
+        extras: The further entries that are there, of those that follow from key and certificates.
+        worn: Those of them that do not follow from the present ones; of keystores nothing is known here.
     """
 
     has_key: bool
@@ -41,20 +45,24 @@ class SecretFacts:
     key: KeyFacts | None
     key_matches_certificate: bool
     digest: str
+    has_ca: bool = False
+    extras: tuple[str, ...] = ()
+    worn: tuple[str, ...] = ()
 
 
 def tls_secret_data(
     spec: CertificateSpec, key: PrivateKey, *, chain_pem: bytes, ca_pem: bytes = b""
 ) -> dict[str, bytes]:
-    """The data of a TLS Secret; `ca.crt` only where the issuer gave one.
+    """The data of a TLS Secret but for its keystores; `ca.crt` only where the issuer gave one.
 
     Args:
-        spec: Says how the key is encoded.
+        spec: Says how the key is encoded, and what is wanted beside PEM.
         key: The certificate's key.
         chain_pem: Leaf first.
         ca_pem: Empty when there is none.
     """
-    data = {KEY: keys.encode(key, spec.private_key.encoding), CHAIN: chain_pem}
+    key_pem = keys.encode(key, spec.private_key.encoding)
+    data = {KEY: key_pem, CHAIN: chain_pem, **formats.entries(spec.outputs.formats, key_pem, chain_pem)}
     return {**data, CA: ca_pem} if ca_pem else data
 
 
@@ -73,6 +81,9 @@ def read_tls_secret(data: Mapping[str, bytes]) -> SecretFacts:
         key=key,
         key_matches_certificate=bool(key and facts and key.public_key_digest == facts.public_key_digest),
         digest=digest.hexdigest()[:32],
+        has_ca=bool(data.get(CA)),
+        extras=tuple(name for name in ENTRIES if data.get(name)),
+        worn=formats.worn(data, key_pem, chain_pem),
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from certwright.core.ownership import owner_of
 from certwright.errors import CertwrightError
 from certwright.kube import secrets
-from certwright.reconcile.bodies import names_secret, ready_of, slim, version_of
+from certwright.reconcile.bodies import names_secret, password_secrets, ready_of, slim, version_of
 from certwright.reconcile.views import secret_view
 from certwright.resources.issuer import issuer_key
 from certwright.resources.meta import Meta
@@ -44,6 +44,7 @@ class _Certificate:
     ready: str
     uid: str
     renewal: datetime | None
+    passwords: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Cache:
         self._orphans: dict[ObjectKey, bytes] = {}
         self._by_issuer: dict[ObjectKey, set[ObjectKey]] = {}
         self._by_secret: dict[Place, set[ObjectKey]] = {}
+        self._by_password: dict[Place, set[ObjectKey]] = {}
 
     def note(self, kind: str, event: str, body: Mapping[str, Any]) -> set[ObjectKey]:
         """Take in one piece of news.
@@ -185,6 +187,8 @@ class Cache:
         self._drop_certificate(key)
         self._certificates[key] = record
         self._by_issuer.setdefault(record.issuer, set()).add(key)
+        for place in record.passwords:
+            self._by_password.setdefault(place, set()).add(key)
         claims = self._by_secret.setdefault(record.secret, set())
         claims.add(key)
         moved = old is not None and old.secret != record.secret
@@ -221,7 +225,7 @@ class Cache:
                 self.note_secret(secrets.parse(body, manager=self._names.field_manager))
             except CertwrightError:
                 self.forget_secret(*place)
-        concerned = set(self._by_secret.get(place, ()))
+        concerned = set(self._by_secret.get(place, ())) | self._by_password.get(place, set())
         for issuer in self._issuers_naming(place):
             concerned |= {issuer} | self.dependents(issuer)
         return concerned
@@ -241,6 +245,7 @@ class Cache:
             ready=intern(ready_of(kept)),
             uid=meta.uid,
             renewal=parse_time((kept.get("status") or {}).get("renewalTime")),
+            passwords=tuple((key.namespace, secret) for secret in password_secrets(spec)),
         )
 
     def _drop_certificate(self, key: ObjectKey) -> None:
@@ -248,6 +253,8 @@ class Cache:
         if old:
             _discard(self._by_issuer, old.issuer, key)
             _discard(self._by_secret, old.secret, key)
+            for place in old.passwords:
+                _discard(self._by_password, place, key)
 
     def _issuers_naming(self, place: Place) -> list[ObjectKey]:
         """Issuers whose spec names a Secret anywhere; there are few issuers, so they are searched."""

@@ -6,6 +6,7 @@ number of seconds that goes back to the queue.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import structlog
 
 from certwright.core import status as statuses
 from certwright.core.decide import decide
-from certwright.core.step import Abandon, Advance, Issue, Reason, Repair, Step, Wait
+from certwright.core.step import Abandon, Advance, Inspect, Issue, Reason, Repair, Step, Wait
 from certwright.errors import CertwrightError, Conflict, InvalidSpec, Retryable
 from certwright.kube.faults import NamespaceTerminating, NotFound
 from certwright.resources.certificate import parse_status
@@ -114,13 +115,13 @@ class CertificateReconciler:
             if observation.certificate.meta.deleting:
                 return None
             now = self._clock()
-            step = decide(observation, self._names, now)
+            step = decide(self._with_keystores(observation), self._names, now)
             if isinstance(step, Wait):
                 desired = statuses.waiting(observation, step, now)
                 if step.quiet or not statuses.patch(observation.certificate.status.raw, desired):
                     self._attempts.over(key)
                     return None if step.until is None else max((step.until - now).total_seconds(), 0.0)
-            if not confirmed and not isinstance(step, Advance):
+            if not confirmed and not isinstance(step, Advance | Inspect):
                 observation, confirmed = self._observer.confirm(key), True
                 continue
             try:
@@ -133,6 +134,12 @@ class CertificateReconciler:
             observation = done
         log.error("a reconcile did not come to rest; this is our own fault; it goes on in a minute")
         return 60.0
+
+    def _with_keystores(self, observation: Observation) -> Observation:
+        """The same with what was found when the keystores were opened, where there are any."""
+        if not observation.certificate.spec.outputs.keystores:
+            return observation
+        return dataclasses.replace(observation, keystores=self._store.keystores.view(observation))
 
     def _perform(self, observation: Observation, step: Step, now: datetime) -> Observation | float | None:
         """Carry out one step; the observation after it, or the seconds to wait."""
@@ -147,11 +154,13 @@ class CertificateReconciler:
                 return self._issuance.abandon(observation, step.reason, now)
             case Repair(reason):
                 return self._repair(observation, reason, now)
+            case Inspect():
+                return self._inspect(observation, now)
 
     def _repair(self, observation: Observation, reason: Reason, now: datetime) -> Observation | float | None:
         log.info("repairing the Secret", because=reason.message)
         try:
-            secret = self._store.repair(observation)
+            secret = self._store.repair(observation, now)
         except InvalidSpec as fault:  # of the template, say; the certificate serves all the same
             return self._troubles.mistake(observation, reason, fault, now)
         if secret:
@@ -160,6 +169,13 @@ class CertificateReconciler:
             if secret.meta.resource_version == before:
                 log.warning("the Secret stays as somebody else keeps it", because=reason.message)
                 return UNREPAIRED
+        return self._observer.look(observation.certificate.key)
+
+    def _inspect(self, observation: Observation, now: datetime) -> Observation | float | None:
+        try:
+            self._store.keystores.inspect(observation, now)
+        except InvalidSpec as fault:  # the certificate serves all the same
+            return self._troubles.mistake(observation, Reason("SecretDrift", fault.message), fault, now)
         return self._observer.look(observation.certificate.key)
 
     def _unreadable(self, key: ObjectKey, fault: InvalidSpec) -> float | None:
@@ -181,6 +197,7 @@ class CertificateReconciler:
         if not self._buried(key):
             return self._troubles.pause(key, Retryable("its TXT records could not be removed yet"))
         self._attempts.over(key)
+        self._store.keystores.forget(key)
         return None
 
     def _buried(self, key: ObjectKey) -> bool:

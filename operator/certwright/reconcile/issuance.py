@@ -164,6 +164,8 @@ class Issuance:
         if issuer is None:
             raise Conflict("the issuer went away")
         self._see_a_future(observation)
+        if issuer.acme and certificate.status.order is None:
+            self._store.keystores.see_passwords(certificate)
         backend = self._backends[issuer.type]
         outcome = backend.advance(issuer, Request(certificate, stamped_digest(certificate.spec), now))
         if isinstance(outcome, Issued):
@@ -200,7 +202,7 @@ class Issuance:
     ) -> Observation | float | None:
         """Secret first, so that a certificate in hand is never lost; then the traces, then the journal."""
         certificate = observation.certificate
-        secret = self._store.put(observation, issued)
+        secret = self._store.put(observation, issued, now)
         self._cache.note_secret(secret)
         with_secret = self._observer.look(certificate.key)
         if with_secret is None:

@@ -100,12 +100,15 @@ class Observer:
 
     def _around(self, certificate: Certificate) -> Observation:
         meta = certificate.meta
+        secrets_named = (store.password.name for store in certificate.spec.outputs.keystores if store.password)
+        views = (self._cache.secret(meta.namespace, name) for name in secrets_named)
         return Observation(
             certificate=certificate,
             secret=self._cache.secret(meta.namespace, certificate.spec.secret_name),
             issuer=self._issuer_state(certificate),
             rival=self._cache.rival(certificate.key),
             owner_wanted=self._owner_wanted,
+            passwords=tuple(view.resource_version if view else "" for view in views),
         )
 
     def _issuer_state(self, certificate: Certificate) -> IssuerState:

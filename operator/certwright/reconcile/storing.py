@@ -9,17 +9,17 @@ from certwright.errors import Conflict, InvalidSpec
 from certwright.kube import secrets
 from certwright.pki import keys
 from certwright.pki.secret import read_tls_secret, tls_secret_data
+from certwright.reconcile.keystores import Keystores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from certwright.core.observation import Observation
     from certwright.issuers.base import Issued
     from certwright.kube.client import Kube
     from certwright.resources.certificate import Certificate
     from certwright.resources.names import Names
-
-OURS = ("tls.key", "tls.crt", "ca.crt")
 
 
 class Store:
@@ -35,16 +35,25 @@ class Store:
         self._kube = kube
         self._names = names
         self._owner_reference = owner_reference
+        self.keystores = Keystores(kube)
 
-    def put(self, observation: Observation, issued: Issued) -> secrets.Secret:
+    def put(self, observation: Observation, issued: Issued, now: datetime) -> secrets.Secret:
         """Store a certificate with its key.
 
         Raises:
+            InvalidSpec: A keystore's password cannot be had.
             CertwrightError: The API server refused it.
         """
         certificate = observation.certificate
         data = tls_secret_data(certificate.spec, issued.key, chain_pem=issued.chain, ca_pem=issued.ca)
+        data |= self.keystores.entries(certificate, data)
         stamp = {self._names.annotation("request-digest"): stamped_digest(certificate.spec)}
+        written = self._put(observation, data, stamp)
+        self.keystores.note_written(observation, written.meta.resource_version, now)
+        return written
+
+    def _put(self, observation: Observation, data: Mapping[str, bytes], stamp: Mapping[str, str]) -> secrets.Secret:
+        certificate = observation.certificate
         if observation.secret:
             return self._apply(certificate, data, stamp, kind=observation.secret.type)
         try:
@@ -56,14 +65,15 @@ class Store:
                 raise
             return self._apply(certificate, data, stamp, kind=there.type)
 
-    def repair(self, observation: Observation) -> secrets.Secret | None:
-        """Write labels, annotations and encoding anew around the certificate that is there.
+    def repair(self, observation: Observation, now: datetime) -> secrets.Secret | None:
+        """Write labels, annotations, encoding and all that follows from the certificate that is there anew.
 
         Returns:
             The Secret as written; None when it is gone.
 
         Raises:
             Conflict: It changed since it was observed.
+            InvalidSpec: A keystore's password cannot be had.
             CertwrightError: The API server refused it.
         """
         certificate = observation.certificate
@@ -72,12 +82,16 @@ class Store:
             return None
         if secret.meta.resource_version != observation.secret.resource_version:
             raise Conflict(f"Secret {secret.meta.name} changed meanwhile")
-        data = {name: secret.data[name] for name in OURS if name in secret.data}
-        key = keys.load(data["tls.key"], f"Secret {secret.meta.name}")
-        data["tls.key"] = keys.encode(key, certificate.spec.private_key.encoding)
+        key = keys.load(secret.data["tls.key"], f"Secret {secret.meta.name}")
+        chain, ca = secret.data["tls.crt"], secret.data.get("ca.crt", b"")
+        data = tls_secret_data(certificate.spec, key, chain_pem=chain, ca_pem=ca)
+        data |= self.keystores.entries(certificate, {**secret.data, **data})
         digest = self._names.annotation("request-digest")
         stamp = {digest: secret.meta.annotations[digest]} if digest in secret.meta.annotations else {}
-        return self._apply(certificate, data, stamp, kind=secret.type, resource_version=secret.meta.resource_version)
+        version = secret.meta.resource_version
+        written = self._apply(certificate, data, stamp, kind=secret.type, resource_version=version)
+        self.keystores.note_written(observation, written.meta.resource_version, now)
+        return written
 
     def _apply(
         self,

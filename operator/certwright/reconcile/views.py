@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from certwright.core.observation import SecretView
 from certwright.pki.secret import read_tls_secret
+from certwright.resources.outputs import ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +25,15 @@ def secret_view(secret: Secret) -> SecretView:
         labels=_interned(secret.meta.labels),
         annotations=_interned(secret.meta.annotations),
         facts=read_tls_secret(secret.data),
-        owned=frozenset(intern(key) for key in secret.applied if not key.startswith("data/")),
+        owned=frozenset(intern(key) for key in secret.applied if _worth_knowing(key)),
         owner_uids=frozenset(secret.owner_uids),
     )
+
+
+def _worth_knowing(owned: str) -> bool:
+    """Of the data only what a spec may take back again."""
+    part, _, name = owned.partition("/")
+    return part != "data" or name in ENTRIES
 
 
 def _interned(table: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from certwright.resources.other_names import (
     parse_name_constraints,
     parse_other_names,
 )
+from certwright.resources.outputs import NO_OUTPUTS, Outputs, parse_outputs
 from certwright.resources.reading import Fields
 from certwright.resources.values import parse_duration, parse_time
 
@@ -95,6 +96,7 @@ class CertificateSpec:
     must_staple: bool = False
     signature_algorithm: str = ""
     private_key: PrivateKeySpec = PrivateKeySpec()
+    outputs: Outputs = NO_OUTPUTS
     secret_labels: Mapping[str, str] = None  # type: ignore[assignment] # filled in by __post_init__
     secret_annotations: Mapping[str, str] = None  # type: ignore[assignment]
     unsupported: tuple[str, ...] = ()
@@ -139,8 +141,6 @@ class Certificate:
 # Accepted by the schema and not implemented yet: refused by a condition, never silently ignored. A field set to its
 # neutral value asks for nothing, so it is let through.
 LATER_FIELDS: Mapping[str, tuple[object, ...]] = {
-    "keystores": ({},),
-    "additionalOutputFormats": ([],),
     "renewal": ({}, {"policy": "RenewBefore"}),
     "revokeOnDelete": (False,),
     "restart": ([],),
@@ -189,6 +189,7 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
             encoding=key.text("encoding") or "PKCS1",
             rotation_policy=key.text("rotationPolicy") or "Always",
         ),
+        outputs=parse_outputs(spec),
         secret_labels=template.table("labels"),
         secret_annotations=template.table("annotations"),
         unsupported=(

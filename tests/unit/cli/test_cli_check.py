@@ -85,7 +85,7 @@ class TestOffline:
             ({"duration": "soon"}, "spec.duration: 'soon' is not a duration"),
             ({"dnsNames": ["*"]}, "spec.dnsNames[0]: '*' "),
             ({"issuerRef": {"name": "le", "kind": "Vault"}}, "spec.issuerRef.kind: 'Vault' is neither"),
-            ({"keystores": {"jks": {}}}, "spec.keystores: this version does not support it"),
+            ({"copies": {"namespaces": ["x"]}}, "spec.copies: this version does not support it"),
         ],
     )
     def test_a_bad_spec_names_the_field(self, run: Run, spec: Body, problem: str) -> None:

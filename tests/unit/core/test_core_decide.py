@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from certwright.core import backoff, status
 from certwright.core.decide import RIVAL_CHECK, SETTLING, decide
 from certwright.core.desired import stamped_digest
-from certwright.core.observation import Observation
+from certwright.core.observation import KeystoreView, Observation
 from certwright.core.reasons import due
 from certwright.core.renewal import renewal_time
-from certwright.core.step import Abandon, Advance, Issue, Repair, Wait
+from certwright.core.step import Abandon, Advance, Inspect, Issue, Repair, Step, Wait
 from certwright.errors import InvalidSpec
 from certwright.resources.certificate import parse_status
 from unit.core.factories import (
@@ -170,6 +170,40 @@ def test_a_renewal_is_waited_for_to_the_second() -> None:
     moment = renewal_time(make_spec(), READY_VIEW.facts.certificate, UID)
     assert decide(observe(), NAMES, moment - timedelta(seconds=1)) == Wait(until=moment, ready=None)
     assert isinstance(decide(observe(), NAMES, moment), Issue)
+
+
+STORES = {"keystores": {"pkcs12": {"create": True, "password": "changeit"}}}
+STORED = with_facts(READY_VIEW, extras=("keystore.p12", "truststore.p12"))
+
+
+@pytest.mark.parametrize(
+    ("view", "step"),
+    [
+        (None, Inspect()),
+        (KeystoreView("", NOW), Inspect()),
+        (KeystoreView("keystore.p12", NOW), Inspect()),
+        (KeystoreView("", NOW + timedelta(hours=1)), Wait(until=NOW + timedelta(hours=1), ready=None)),
+    ],
+    ids=["never opened", "opened long ago", "opened long ago and worn", "opened just now"],
+)
+def test_keystores_are_opened_from_time_to_time(view: KeystoreView | None, step: Step) -> None:
+    assert decide(observe(view=STORED, spec=STORES, keystores=view), NAMES, NOW) == step
+
+
+def test_keystores_that_are_worn_are_made_anew() -> None:
+    view = KeystoreView("keystore.p12", NOW + timedelta(hours=1))
+    step = decide(observe(view=STORED, spec=STORES, keystores=view), NAMES, NOW)
+    assert isinstance(step, Repair)
+    assert step.reason.message == "keystore.p12 is not what its key, certificates and password make it"
+
+
+def test_keystores_are_opened_no_later_than_the_renewal() -> None:
+    facts = STORED.facts.certificate
+    assert facts
+    moment = renewal_time(make_spec(), facts, UID)
+    view = KeystoreView("", moment + timedelta(minutes=1))
+    found = decide(observe(view=STORED, spec=STORES, keystores=view), NAMES, moment - timedelta(minutes=1))
+    assert found == Wait(until=moment, ready=None)
 
 
 REFUSED = {

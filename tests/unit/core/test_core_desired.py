@@ -49,6 +49,64 @@ def test_the_secret_is_written_anew_because(observation: Observation, message: s
 
 
 ED25519 = make_certificate(privateKey={"algorithm": "Ed25519"})
+STORE = {"create": True, "passwordSecretRef": {"name": "x"}}
+BOTH = {"jks": STORE, "pkcs12": STORE}
+FORMATS = [{"type": "DER"}, {"type": "CombinedPEM"}]
+WANTED: dict[str, Any] = {"keystores": BOTH, "additionalOutputFormats": FORMATS}
+ALL_ENTRIES = ("key.der", "tls-combined.pem", "keystore.jks", "keystore.p12", "truststore.jks", "truststore.p12")
+PLAIN = make_view(make_certificate())
+
+
+def holding(*entries: str, worn: tuple[str, ...] = (), owned: bool = True, **facts: Any) -> SecretView:
+    """A Secret with further entries."""
+    view = with_facts(PLAIN, extras=entries, worn=worn, **facts)
+    return dataclasses.replace(view, owned=view.owned | {f"data/{name}" for name in entries if owned})
+
+
+ENTRIES_DRIFTED = {
+    "a keystore is missing": (holding(*ALL_ENTRIES[:2], *ALL_ENTRIES[3:]), WANTED, "lacks keystore.jks"),
+    "a truststore is missing": (holding(*ALL_ENTRIES[:5]), WANTED, "lacks truststore.p12"),
+    "all is missing": (PLAIN, WANTED, "lacks key.der, keystore.jks, keystore.p12, tls-combined.pem, truststore.jks"),
+    "a format does not follow from the key": (
+        holding(*ALL_ENTRIES, worn=("key.der",)),
+        WANTED,
+        "key.der does not follow from its key and chain",
+    ),
+    "a format is no longer wanted": (holding("key.der"), {}, "data/key.der is no longer wanted"),
+    "a keystore is no longer wanted": (
+        holding(*ALL_ENTRIES),
+        {**WANTED, "keystores": {"jks": STORE}},
+        "data/keystore.p12 is no longer wanted",
+    ),
+    "a truststore has no CA any more": (
+        holding(*ALL_ENTRIES, has_ca=False),
+        WANTED,
+        "data/truststore.jks is no longer wanted",
+    ),
+}
+
+
+@pytest.mark.parametrize(("view", "spec", "message"), ENTRIES_DRIFTED.values(), ids=ENTRIES_DRIFTED)
+def test_entries_are_written_anew_because(view: SecretView, spec: dict[str, Any], message: str) -> None:
+    found = drift(observe(view=view, spec=spec), NAMES)
+    assert found is not None
+    assert message in found.message
+
+
+ENTRIES_KEPT = {
+    "all is there": (holding(*ALL_ENTRIES), WANTED),
+    "there is no CA to trust": (holding(*ALL_ENTRIES[:4], has_ca=False), WANTED),
+    "it is somebody else's": (holding(*ALL_ENTRIES, owned=False), {}),
+    "it is somebody else's and odd": (holding("key.der", owned=False, worn=("key.der",)), {}),
+    "it is gone already": (dataclasses.replace(PLAIN, owned=PLAIN.owned | {"data/key.der"}), {}),
+}
+
+
+@pytest.mark.parametrize(("view", "spec"), ENTRIES_KEPT.values(), ids=ENTRIES_KEPT)
+def test_entries_are_left_alone_when(view: SecretView, spec: dict[str, Any]) -> None:
+    assert drift(observe(view=view, spec=spec), NAMES) is None
+
+
 KEPT = {
     "all is as wanted": templated(VIEW),
     "others' labels and annotations are there": templated(

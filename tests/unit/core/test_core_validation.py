@@ -49,6 +49,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "a signature algorithm that fits the key": {"signatureAlgorithm": "ECDSAWithSHA512"},
     "must-staple": {"mustStaple": True},
     "usages that the request does not name": {"encodeUsagesInRequest": False},
+    "formats and keystores": {
+        "additionalOutputFormats": [{"type": "DER"}, {"type": "CombinedPEM"}],
+        "keystores": {
+            "jks": {"create": True, "alias": "x", "passwordSecretRef": {"name": "p", "key": "k"}},
+            "pkcs12": {"create": True, "profile": "Modern2026", "password": "changeit"},
+        },
+    },
+    "keystores that are not to be made": {"keystores": {"jks": {"create": False}, "pkcs12": {"profile": "Odd"}}},
     "a Secret with dots in its name": {"secretName": "web.example.com-tls"},
 }
 
@@ -114,6 +122,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a label of ours": ({"secretTemplate": {"labels": {"controller.certwright.dev/fao": ""}}}, "set by the operator"),
     "a label that allows injection": ({"secretTemplate": {"labels": {NAMES.direct_injection: ""}}}, "set by the"),
     "a field that comes later": ({"copies": {"namespaces": ["x"]}}, "spec.copies: this version does not"),
+    "an unknown format": ({"additionalOutputFormats": [{"type": "PFX"}]}, "'PFX' is none of DER, CombinedPEM"),
+    "a format without a type": ({"additionalOutputFormats": [{}]}, "spec.additionalOutputFormats: '' is none of"),
+    "a format twice": ({"additionalOutputFormats": [{"type": "DER"}, {"type": "DER"}]}, "DER is there twice"),
+    "an unknown profile": (
+        {"keystores": {"pkcs12": {"create": True, "password": "x", "profile": "Old"}}},
+        "spec.keystores.pkcs12.profile: 'Old' is none of LegacyRC2, LegacyDES, Modern2023, Modern2026",
+    ),
+    "two passwords": (
+        {"keystores": {"jks": {"create": True, "password": "x", "passwordSecretRef": {"name": "y"}}}},
+        "spec.keystores.jks.password: contradicts passwordSecretRef",
+    ),
+    "no password": (
+        {"keystores": {"jks": {"create": True, "passwordSecretRef": {"name": ""}}}},
+        "spec.keystores.jks.passwordSecretRef: missing",
+    ),
     "two common names": ({"literalSubject": "CN=x", "commonName": "x"}, "spec.literalSubject: contradicts spec.comm"),
     "two subjects": (
         {"literalSubject": "CN=x", "subject": {"organizations": ["a"]}},

@@ -146,6 +146,8 @@ def pem_of(der: bytes) -> bytes:
 
 
 def _size(value: object) -> int:
+    if value in (None, True, False, ()):  # there is one of these for all
+        return 0
     if is_dataclass(value):
         return sys.getsizeof(value) + sum(_size(getattr(value, field.name)) for field in fields(value))
     return sys.getsizeof(value) + (sum(map(_size, value)) if isinstance(value, tuple) else 0)

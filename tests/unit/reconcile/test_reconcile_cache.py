@@ -126,6 +126,22 @@ def test_news_of_a_secret_concerns_those_that_name_it(cache: Cache) -> None:
     assert cache.secret("shop", "web-tls") is None
 
 
+def test_news_of_a_password_concerns_those_whose_keystores_it_is_for(cache: Cache) -> None:
+    def stored(name: str, password: str, version: str = "1") -> dict[str, Any]:
+        body = certificate(name, version, f"{name}-tls")
+        body["spec"]["keystores"] = {"jks": {"create": True, "passwordSecretRef": {"name": password}}}
+        return body
+
+    told(cache, CERTIFICATE, stored("web", "password"), stored("api", "other"))
+    assert told(cache, SECRET, secret("password")) == {WEB}
+    assert told(cache, SECRET, secret("password", namespace="elsewhere")) == set()
+    told(cache, CERTIFICATE, stored("web", "other", "2"))
+    assert told(cache, SECRET, secret("password", "2")) == set()
+    assert told(cache, SECRET, secret("other")) == {WEB, API}
+    told(cache, CERTIFICATE, stored("web", "other", "2"), event="DELETED")
+    assert told(cache, SECRET, secret("other", "2")) == {API}
+
+
 def test_a_secret_that_cannot_be_read_counts_as_none(cache: Cache) -> None:
     told(cache, CERTIFICATE, certificate())
     told(cache, SECRET, secret())

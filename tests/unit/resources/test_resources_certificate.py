@@ -14,9 +14,10 @@ from certwright.resources.certificate import (
     parse_spec,
     parse_status,
 )
-from certwright.resources.meta import Meta
+from certwright.resources.meta import Meta, SecretRef
 from certwright.resources.names import Names, ObjectKey
 from certwright.resources.other_names import NameConstraints, OtherName, Subtrees
+from certwright.resources.outputs import Keystore, Outputs
 
 LEAST: dict[str, Any] = {"secretName": "web-tls", "issuerRef": {"name": "ca"}}
 
@@ -69,6 +70,55 @@ def test_every_field_is_read() -> None:
     assert (spec.renew_before_percentage, spec.is_ca, spec.usages, spec.encode_usages) == (5, True, ("any",), False)
     assert spec.private_key == PrivateKeySpec("ECDSA", 256, "PKCS8", "Never")
     assert (spec.secret_labels, spec.secret_annotations) == ({"a": "b"}, {"c": "d"})
+
+
+STORE = {"create": True, "passwordSecretRef": {"name": "x"}}
+OUTPUTS: dict[str, tuple[dict[str, Any], Outputs]] = {
+    "nothing": ({"keystores": {}, "additionalOutputFormats": []}, Outputs()),
+    "formats": ({"additionalOutputFormats": [{"type": "CombinedPEM"}, {}]}, Outputs(("CombinedPEM", ""))),
+    "defaults": (
+        {"keystores": {"jks": STORE, "pkcs12": STORE}},
+        Outputs(
+            keystores=(
+                Keystore("jks", SecretRef("x", "password"), alias="certificate"),
+                Keystore("pkcs12", SecretRef("x", "password"), profile="LegacyRC2"),
+            )
+        ),
+    ),
+    "all fields": (
+        {
+            "keystores": {
+                "jks": {"create": True, "alias": "a", "passwordSecretRef": {"name": "x", "key": "k"}},
+                "pkcs12": {"create": True, "profile": "Modern2023", "password": "changeit"},
+            }
+        },
+        Outputs(
+            keystores=(
+                Keystore("jks", SecretRef("x", "k"), alias="a"),
+                Keystore("pkcs12", None, has_password=True, profile="Modern2023"),
+            )
+        ),
+    ),
+    "an inline password beside an empty reference": (
+        {"keystores": {"jks": {"create": True, "password": "p", "passwordSecretRef": {"name": ""}}}},
+        Outputs(keystores=(Keystore("jks", None, has_password=True, alias="certificate"),)),
+    ),
+    "not to be made": ({"keystores": {"jks": {"create": False, "password": "p"}, "pkcs12": {}}}, Outputs()),
+}
+
+
+@pytest.mark.parametrize(("fields", "outputs"), OUTPUTS.values(), ids=OUTPUTS)
+def test_what_is_wanted_beside_pem_is_read(fields: dict[str, Any], outputs: Outputs) -> None:
+    found = spec_of(**fields)
+    assert found.outputs == outputs
+    assert bool(found.outputs) is (outputs != Outputs())
+    assert "changeit" not in repr(found)
+
+
+def test_the_entries_that_outputs_make() -> None:
+    outputs = spec_of(keystores={"jks": STORE}, additionalOutputFormats=[{"type": "DER"}, {"type": "odd"}]).outputs
+    assert outputs.entries(has_ca=False) == {"key.der", "keystore.jks"}
+    assert outputs.entries(has_ca=True) == {"key.der", "keystore.jks", "truststore.jks"}
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("RSA", 2048), ("ECDSA", 256), ("Ed25519", 0), ("Unknown", 0)])
