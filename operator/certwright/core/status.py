@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ALL_IS_WELL = Reason("Ready", "Certificate is up to date and has not expired")
 FAILURE_FIELDS = ("lastFailure", "lastFailureTime", "failedIssuanceAttempts")
 ORDER_FIELDS = ("order", "nextPrivateKeySecretName")
-COME_BY_THEMSELVES = ("IssuerNotFound", "IssuerNotReady", "SecretNotFound")
+COME_BY_THEMSELVES = ("IssuerNotFound", "IssuerNotReady", "SecretNotFound", "KeystorePasswordSecretNotFound")
 """Reasons why nothing goes on that end when another object comes, which is often applied in one go with this one."""
 
 
