@@ -237,7 +237,6 @@ _not_supported("copies", {"namespaces": ["elsewhere"]})
 _not_supported("restart", [{"kind": "Deployment", "name": "web"}])
 _not_supported("revokeOnDelete", value=True)
 _not_supported("fallbackIssuerRefs", [{"name": "other"}])
-_not_supported("renewal", {"policy": "Disabled"})
 
 
 @TABLE.row
@@ -261,6 +260,30 @@ def keystore_password_under_another_key(world: World, name: str) -> Case:
         [f"Secret {name} has no value under 'password'", "the keys it has: pass.word"],
         mend=[world.secret(name, password="changeit")],
         heals_in=30.0,
+    )
+
+
+@TABLE.row
+def renewal_window_that_is_none(world: World, name: str) -> Case:
+    wrong, right = ({"windows": [{"cron": cron, "windowDuration": "4h"}]} for cron in ("0 25 * * *", "0 2 * * *"))
+    return Case(
+        [world.certificate(name, issuer="ca", renewal=wrong)],
+        "InvalidSpec",
+        ["spec.renewal.windows[0].cron", "Bad hour", "like 0 2 * * 6"],
+        mend=[world.certificate(name, issuer="ca", renewal=right)],
+        kind="Ready",
+    )
+
+
+@TABLE.row
+def time_zone_that_is_none(world: World, name: str) -> Case:
+    window = {"cron": "0 2 * * *", "windowDuration": "4h"}
+    return Case(
+        [world.certificate(name, issuer="ca", renewal={"windows": [{**window, "timezone": "Mars/Base"}]})],
+        "InvalidSpec",
+        ["spec.renewal.windows[0].timezone", "Mars/Base", "Europe/Berlin"],
+        mend=[world.certificate(name, issuer="ca", renewal={"windows": [{**window, "timezone": "Asia/Tokyo"}]})],
+        kind="Ready",
     )
 
 

@@ -11,7 +11,7 @@ from certwright.core.desired import drift, stamped_digest
 from certwright.core.observation import IssuerState, Observation
 from certwright.core.ownership import owner_of
 from certwright.core.reasons import due
-from certwright.core.renewal import SPREAD, renewal_time
+from certwright.core.renewal import SPREAD, allowed_time, renewal_time, usual_time
 from certwright.core.spread import fraction
 from certwright.core.validation import validate, validate_for_acme
 from certwright.errors import InvalidSpec
@@ -152,13 +152,15 @@ class Planner:
 
     def _renewal(
         self, spec: CertificateSpec, uid: str, kept: CertificateFacts | None = None
-    ) -> tuple[datetime, datetime]:
-        """Earliest and latest moment: of the certificate that is kept, else of one that is issued now."""
-        moment = renewal_time(spec, kept or _new_certificate(self._now, spec), uid)
-        if kept or uid:
+    ) -> tuple[datetime | None, datetime | None]:
+        """Earliest and latest moment, of the certificate that is kept or else of one issued now; None for never."""
+        facts = kept or _new_certificate(self._now, spec)
+        moment = renewal_time(spec, facts, uid)
+        if kept or uid or moment is None:
             return moment, moment
-        latest = moment + spec.duration * SPREAD * fraction(uid, "renewal")
-        return latest - spec.duration * SPREAD, latest
+        latest = usual_time(spec, facts, uid) + spec.duration * SPREAD * fraction(uid, "renewal")
+        earliest = latest - spec.duration * SPREAD
+        return allowed_time(spec, facts, earliest, uid), allowed_time(spec, facts, latest, uid)
 
     def _existing(self, key: ObjectKey, meta: Meta, spec: CertificateSpec) -> Certificate:
         """The Certificate as it would be: the manifest's spec, with the cluster's uid and status where it exists."""

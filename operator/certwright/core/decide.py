@@ -102,15 +102,23 @@ def _settled(observation: Observation, names: Names, now: datetime) -> Step:
     worn = drift(observation, names)
     if worn:
         return Repair(worn)
-    moment = renewal_time(certificate.spec, secret.facts.certificate, certificate.meta.uid)
-    if certificate.spec.outputs.keystores:
-        view = observation.keystores
-        if view is None or now >= view.until:
-            return Inspect()
-        if view.worn:
-            return Repair(Reason("SecretDrift", f"{view.worn} is not what its key, certificates and password make it"))
-        moment = min(moment, view.until)
-    return Wait(until=max(moment, now), ready=None)
+    facts = secret.facts.certificate
+    moment = renewal_time(certificate.spec, facts, certificate.meta.uid) or facts.not_after
+    if moment <= now:  # it has expired, and is not to be renewed
+        return Wait(until=None, ready=not_ready(observation, names, now))
+    return _with_keystores(observation, moment, now)
+
+
+def _with_keystores(observation: Observation, moment: datetime, now: datetime) -> Step:
+    """Wait for a moment, or until the keystores are to be opened again; no further where they are worn."""
+    if not observation.certificate.spec.outputs.keystores:
+        return Wait(until=moment, ready=None)
+    view = observation.keystores
+    if view is None or now >= view.until:
+        return Inspect()
+    if view.worn:
+        return Repair(Reason("SecretDrift", f"{view.worn} is not what its key, certificates and password make it"))
+    return Wait(until=min(moment, view.until), ready=None)
 
 
 def _blocked(observation: Observation, names: Names, now: datetime) -> Wait | None:

@@ -10,6 +10,7 @@ from certwright.core.step import Reason
 from certwright.pki.difference import describe_difference
 from certwright.pki.keys import mismatch
 from certwright.resources.conditions import ISSUING
+from certwright.resources.renewal import DISABLED
 from certwright.resources.values import format_time
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def due(observation: Observation, names: Names, now: datetime) -> Reason | None:
     facts = secret.facts.certificate if secret else None
     if facts is not None:  # pragma: no branch - `unusable` has looked
         moment = renewal_time(certificate.spec, facts, certificate.meta.uid)
-        if now >= moment:
+        if moment and now >= moment:
             return Reason(
                 "Renewing", f"renewal is due since {format_time(moment)}; it expires at {format_time(facts.not_after)}"
             )
@@ -113,5 +114,8 @@ def not_ready(observation: Observation, names: Names, now: datetime) -> Reason |
         return bad
     facts = observation.secret.facts.certificate if observation.secret else None
     if facts is not None and now >= facts.not_after:
-        return Reason("Expired", f"the certificate expired at {format_time(facts.not_after)}")
+        text = f"the certificate expired at {format_time(facts.not_after)}"
+        if observation.certificate.spec.renewal.policy == DISABLED:
+            text += "; spec.renewal.policy is Disabled, so ask for a new one by hand, or change it"
+        return Reason("Expired", text)
     return None

@@ -138,7 +138,10 @@ def _base(observation: Observation) -> dict[str, Any]:
         return status
     status["notBefore"] = format_time(facts.not_before)
     status["notAfter"] = format_time(facts.not_after)
-    status["renewalTime"] = format_time(renewal_time(certificate.spec, facts, certificate.meta.uid))
+    moment = renewal_time(certificate.spec, facts, certificate.meta.uid)
+    _drop(status, "renewalTime")
+    if moment:
+        status["renewalTime"] = format_time(moment)
     status["revision"] = max(certificate.status.revision, 1)
     return status
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from certwright.core import windows
 from certwright.errors import InvalidSpec
 from certwright.pki import constraints
 from certwright.pki.keys import SIGNATURE_ALGORITHMS
@@ -19,6 +20,7 @@ from certwright.pki.usages import canonical
 from certwright.resources.certificate import Subject
 from certwright.resources.names import CLUSTER_ISSUER, ISSUER
 from certwright.resources.outputs import FORMATS, PROFILES
+from certwright.resources.renewal import DISABLED, POLICIES
 
 if TYPE_CHECKING:
     from certwright.resources.certificate import CertificateSpec
@@ -51,6 +53,7 @@ def validate(spec: CertificateSpec, names: Names) -> None:
     other_names(spec)
     _constraints(spec)
     _times(spec)
+    _renewal(spec)
     _outputs(spec)
     for key in (*spec.secret_annotations, *spec.secret_labels):
         group = key.partition("/")[0]
@@ -210,6 +213,18 @@ def _times(spec: CertificateSpec) -> None:
         raise InvalidSpec("spec.renewBefore: must be at least 5m and less than spec.duration")
     if spec.renew_before_percentage is not None and not 0 < spec.renew_before_percentage < 100:  # noqa: PLR2004 - per cent
         raise InvalidSpec("spec.renewBeforePercentage: must be between 1 and 99")
+
+
+def _renewal(spec: CertificateSpec) -> None:
+    renewal = spec.renewal
+    if renewal.policy not in POLICIES:
+        raise InvalidSpec(f"spec.renewal.policy: {renewal.policy[:40]!r} is none of {', '.join(POLICIES)}")
+    if renewal.policy == DISABLED and renewal.windows:
+        raise InvalidSpec("spec.renewal.windows: mean nothing with policy Disabled; remove one of them")
+    for index, window in enumerate(renewal.windows):
+        windows.validate(window, f"spec.renewal.windows[{index}]")
+    if spec.revision_history_limit is not None and spec.revision_history_limit < 1:
+        raise InvalidSpec("spec.revisionHistoryLimit: must be 1 or more")
 
 
 def _is_ip(text: str) -> bool:

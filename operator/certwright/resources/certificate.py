@@ -19,6 +19,7 @@ from certwright.resources.other_names import (
 )
 from certwright.resources.outputs import NO_OUTPUTS, Outputs, parse_outputs
 from certwright.resources.reading import Fields
+from certwright.resources.renewal import AS_USUAL, Renewal, parse_renewal
 from certwright.resources.values import parse_duration, parse_time
 
 if TYPE_CHECKING:
@@ -89,9 +90,11 @@ class CertificateSpec:
     duration_set: bool = False
     renew_before: timedelta | None = None
     renew_before_percentage: int | None = None
+    renewal: Renewal = AS_USUAL
     is_ca: bool = False
     usages: tuple[str, ...] = DEFAULT_USAGES
     encode_usages: bool = True
+    revision_history_limit: int | None = None
     name_constraints: NameConstraints = NO_CONSTRAINTS
     must_staple: bool = False
     signature_algorithm: str = ""
@@ -141,7 +144,6 @@ class Certificate:
 # Accepted by the schema and not implemented yet: refused by a condition, never silently ignored. A field set to its
 # neutral value asks for nothing, so it is let through.
 LATER_FIELDS: Mapping[str, tuple[object, ...]] = {
-    "renewal": ({}, {"policy": "RenewBefore"}),
     "revokeOnDelete": (False,),
     "restart": ([],),
     "copies": ({},),
@@ -177,9 +179,11 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         duration_set="duration" in spec,
         renew_before=_duration(spec, "renewBefore") if "renewBefore" in spec else None,
         renew_before_percentage=spec.number("renewBeforePercentage"),
+        renewal=parse_renewal(spec),
         is_ca=spec.flag("isCA"),
         usages=spec.texts("usages") or DEFAULT_USAGES,
         encode_usages=spec.flag("encodeUsagesInRequest", default=True),
+        revision_history_limit=spec.number("revisionHistoryLimit"),
         name_constraints=parse_name_constraints(spec),
         must_staple=spec.flag("mustStaple"),
         signature_algorithm=spec.text("signatureAlgorithm"),

@@ -71,6 +71,16 @@ class TestOffline:
         )
         assert latest - datetime.now(UTC) == pytest.approx(timedelta(days=60), abs=timedelta(minutes=1))
 
+    def test_renewals_wait_for_windows_or_never_come(self, run: Run) -> None:
+        window = {"cron": "0 2 * * 6", "windowDuration": "4h"}
+        data = found(run, self_signed(), wanted(renewal={"windows": [window]}), code=0)
+        for field in ("renewalEarliest", "renewalLatest"):
+            moment = datetime.fromisoformat(data["certificates"][0][field])
+            assert moment.weekday() == 5
+            assert 2 <= moment.hour < 6
+        (plan,) = found(run, self_signed(), wanted(renewal={"policy": "Disabled"}), code=0)["certificates"]
+        assert (plan["renewalEarliest"], plan["renewalLatest"]) == (None, None)
+
     def test_the_text_says_that_there_is_no_cluster(self, run: Run) -> None:
         text = run("check", "-", "--offline", stdin=manifest(self_signed(), wanted())).stdout
         assert "no cluster is looked into (--offline)" in text

@@ -206,6 +206,31 @@ def test_keystores_are_opened_no_later_than_the_renewal() -> None:
     assert found == Wait(until=moment, ready=None)
 
 
+NEVER = {"renewal": {"policy": "Disabled"}}
+
+
+def test_what_is_never_renewed_is_told_when_it_expires() -> None:
+    facts = READY_VIEW.facts.certificate
+    assert facts
+    assert decide(observe(view=READY_VIEW, spec=NEVER), NAMES, NOW) == Wait(until=facts.not_after, ready=None)
+    step = decide(observe(view=DEAD_VIEW, spec=NEVER), NAMES, NOW)
+    assert isinstance(step, Wait)
+    assert (step.until, step.issuing) == (None, None)
+    assert step.ready
+    assert step.ready.word == "Expired"
+
+
+def test_a_window_is_waited_for() -> None:
+    spec = {"renewal": {"windows": [{"cron": "0 2 * * 6", "windowDuration": "4h"}]}}
+    facts = READY_VIEW.facts.certificate
+    assert facts
+    moment = renewal_time(make_spec(**spec), facts, UID)
+    assert moment
+    assert (moment.weekday(), moment.hour) == (5, 2)
+    assert decide(observe(view=READY_VIEW, spec=spec), NAMES, moment - timedelta(seconds=1)) == Wait(moment, None)
+    assert isinstance(decide(observe(view=READY_VIEW, spec=spec), NAMES, moment), Issue)
+
+
 REFUSED = {
     "the spec is wrong": (observe(spec={"dnsNames": ["a..b"]}), "InvalidSpec", None),
     "an ACME CA is asked for what it cannot certify": (

@@ -37,6 +37,13 @@ def conditions(body: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {item["type"]: (item["status"], item["reason"]) for item in body["conditions"]}
 
 
+def test_what_is_never_renewed_tells_no_time_of_renewal() -> None:
+    observation = observe(spec={"renewal": {"policy": "Disabled"}}, status={"renewalTime": format_time(LATER)})
+    body = status.waiting(observation, Wait(until=None, ready=None), LATER)
+    assert "renewalTime" not in body
+    assert status.patch(observation.certificate.status.raw, body)["renewalTime"] is None
+
+
 def test_a_certificate_at_rest_tells_its_dates_and_nothing_of_the_order() -> None:
     observation = observe(
         status={"order": journal().body(), "nextPrivateKeySecretName": "x", **failure(), "conditions": [THEIRS]}

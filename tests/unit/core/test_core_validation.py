@@ -57,6 +57,14 @@ GOOD: dict[str, dict[str, Any]] = {
         },
     },
     "keystores that are not to be made": {"keystores": {"jks": {"create": False}, "pkcs12": {"profile": "Odd"}}},
+    "renewal windows": {
+        "renewal": {
+            "policy": "RenewBefore",
+            "windows": [{"cron": "0 2 * * 1-5", "windowDuration": "1h30m", "timezone": "Europe/Berlin"}],
+        }
+    },
+    "no renewal": {"renewal": {"policy": "Disabled"}},
+    "a history of requests": {"revisionHistoryLimit": 3},
     "a Secret with dots in its name": {"secretName": "web.example.com-tls"},
 }
 
@@ -137,6 +145,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"keystores": {"jks": {"create": True, "passwordSecretRef": {"name": ""}}}},
         "spec.keystores.jks.passwordSecretRef: missing",
     ),
+    "an unknown policy": ({"renewal": {"policy": "Sometimes"}}, "spec.renewal.policy: 'Sometimes' is none of"),
+    "windows without renewals": (
+        {"renewal": {"policy": "Disabled", "windows": [{"cron": "@daily", "windowDuration": "1h"}]}},
+        "spec.renewal.windows: mean nothing with policy Disabled",
+    ),
+    "a window that is none": (
+        {"renewal": {"windows": [{"cron": "@daily", "windowDuration": "1h"}, {"cron": "x", "windowDuration": "1h"}]}},
+        "spec.renewal.windows[1].cron: 'x' is no cron expression",
+    ),
+    "a history of nothing": ({"revisionHistoryLimit": 0}, "spec.revisionHistoryLimit: must be 1 or more"),
     "two common names": ({"literalSubject": "CN=x", "commonName": "x"}, "spec.literalSubject: contradicts spec.comm"),
     "two subjects": (
         {"literalSubject": "CN=x", "subject": {"organizations": ["a"]}},

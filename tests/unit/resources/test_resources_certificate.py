@@ -18,6 +18,7 @@ from certwright.resources.meta import Meta, SecretRef
 from certwright.resources.names import Names, ObjectKey
 from certwright.resources.other_names import NameConstraints, OtherName, Subtrees
 from certwright.resources.outputs import Keystore, Outputs
+from certwright.resources.renewal import Renewal, Window
 
 LEAST: dict[str, Any] = {"secretName": "web-tls", "issuerRef": {"name": "ca"}}
 
@@ -119,6 +120,22 @@ def test_the_entries_that_outputs_make() -> None:
     outputs = spec_of(keystores={"jks": STORE}, additionalOutputFormats=[{"type": "DER"}, {"type": "odd"}]).outputs
     assert outputs.entries(has_ca=False) == {"key.der", "keystore.jks"}
     assert outputs.entries(has_ca=True) == {"key.der", "keystore.jks", "truststore.jks"}
+
+
+def test_renewals_are_read() -> None:
+    assert spec_of().renewal == spec_of(renewal={}).renewal == Renewal("RenewBefore", ())
+    assert spec_of(renewal={"policy": "Disabled"}).renewal == Renewal("Disabled")
+    windows = [
+        {"cron": "0 2 * * *", "windowDuration": "90m", "timezone": "Europe/Berlin"},
+        {"cron": "@daily", "windowDuration": "1h"},
+    ]
+    assert spec_of(renewal={"windows": windows}).renewal.windows == (
+        Window("0 2 * * *", timedelta(minutes=90), "Europe/Berlin"),
+        Window("@daily", timedelta(hours=1)),
+    )
+    assert (spec_of().revision_history_limit, spec_of(revisionHistoryLimit=5).revision_history_limit) == (None, 5)
+    with pytest.raises(InvalidSpec, match=r"spec\.renewal\.windows\[0\]\.windowDuration: '' is not a duration"):
+        spec_of(renewal={"windows": [{"cron": "@daily"}]})
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("RSA", 2048), ("ECDSA", 256), ("Ed25519", 0), ("Unknown", 0)])
