@@ -32,6 +32,21 @@ def secret_labels(spec: CertificateSpec, names: Names) -> dict[str, str]:
     return {**spec.secret_labels, names.watched_label: "true"}
 
 
+def temporary_annotation_set(
+    certificate_name: str, spec: CertificateSpec, names: Names, facts: CertificateFacts
+) -> dict[str, str]:
+    """Annotations of the TLS Secret with a temporary certificate: no issuer, so that nobody takes it for the real one.
+
+    Args:
+        certificate_name: As for `secret_annotation_set`.
+        spec: As there.
+        names: As there.
+        facts: As there.
+    """
+    ours = {names.annotation(word): value for word, value in secret_annotations(facts).items()}
+    return {**spec.secret_annotations, **ours, names.certificate_name: certificate_name}
+
+
 def secret_annotation_set(
     certificate_name: str, spec: CertificateSpec, names: Names, facts: CertificateFacts
 ) -> dict[str, str]:
@@ -43,12 +58,9 @@ def secret_annotation_set(
         names: Spells the annotations.
         facts: The certificate in the Secret.
     """
-    ours = {names.annotation(word): value for word, value in secret_annotations(facts).items()}
     issuer = spec.issuer_ref
     return {
-        **spec.secret_annotations,
-        **ours,
-        names.certificate_name: certificate_name,
+        **temporary_annotation_set(certificate_name, spec, names, facts),
         names.issuer_name: issuer.name,
         names.issuer_kind: issuer.kind,
         names.issuer_group: issuer.group or names.group,

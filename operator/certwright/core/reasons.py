@@ -9,6 +9,7 @@ from certwright.core.renewal import renewal_time
 from certwright.core.step import Reason
 from certwright.pki.difference import describe_difference
 from certwright.pki.keys import mismatch
+from certwright.pki.temporary import is_temporary
 from certwright.resources.conditions import ISSUING
 from certwright.resources.renewal import DISABLED
 from certwright.resources.values import format_time
@@ -46,13 +47,16 @@ def unusable(observation: Observation, names: Names) -> Reason | None:
 def _written_for_another(observation: Observation, names: Names) -> Reason | None:
     """Who the Secret says it was written for, where it says so; empty and default values are equal."""
     spec, secret = observation.certificate.spec, observation.secret
-    annotations = secret.annotations if secret else {}
-    issuer = spec.issuer_ref
+    if secret is None or secret.facts.certificate is None:
+        return None  # pragma: no cover - `unusable` has looked
+    annotations, issuer = secret.annotations, spec.issuer_ref
     expected = (
         (names.issuer_name, issuer.name, ""),
         (names.issuer_kind, issuer.kind, "Issuer"),
         (names.issuer_group, issuer.group or names.group, names.group),
     )
+    if is_temporary(secret.facts.certificate) and names.issuer_name not in annotations:
+        return Reason("IncorrectIssuer", f"Secret {spec.secret_name} holds a temporary certificate for the time being")
     for key, want, default in expected:
         have = annotations.get(key) or default
         if have != want:

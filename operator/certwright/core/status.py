@@ -8,6 +8,7 @@ from certwright.core.desired import stamped_digest
 from certwright.core.reasons import MANUAL, not_ready
 from certwright.core.renewal import renewal_time
 from certwright.core.step import Reason
+from certwright.pki.temporary import is_temporary
 from certwright.resources.conditions import ISSUING, READY, STALLED, Condition, merge
 from certwright.resources.values import clip, format_time
 
@@ -133,7 +134,7 @@ def _base(observation: Observation) -> dict[str, Any]:
     certificate, secret = observation.certificate, observation.secret
     status = dict(certificate.status.raw)
     facts = secret.facts.certificate if secret and secret.facts.key_matches_certificate else None
-    if facts is None:
+    if facts is None or is_temporary(facts):
         _drop(status, "notBefore", "notAfter", "renewalTime")
         return status
     status["notBefore"] = format_time(facts.not_before)

@@ -12,6 +12,7 @@ from certwright.core import backoff
 from certwright.core import status as statuses
 from certwright.core.desired import stamped_digest
 from certwright.core.step import Reason
+from certwright.core.temporary import temporary_wanted
 from certwright.errors import CertwrightError, ChallengeFailed, Conflict, InvalidSpec, Retryable, Terminal
 from certwright.issuers.base import Issued, OrderLost, Pending, Planned, Request
 from certwright.kube.faults import Forbidden, NamespaceTerminating, NotFound
@@ -166,6 +167,8 @@ class Issuance:
         self._see_a_future(observation)
         if issuer.acme and certificate.status.order is None:
             self._store.keystores.see_passwords(certificate)
+        if temporary_wanted(observation, self._names):
+            return self._serve_meanwhile(observation, now)
         backend = self._backends[issuer.type]
         outcome = backend.advance(issuer, Request(certificate, stamped_digest(certificate.spec), now))
         if isinstance(outcome, Issued):
@@ -185,6 +188,15 @@ class Issuance:
             return self._observer.look(certificate.key)
         self._attempts.over(certificate.key)
         return max(outcome.seconds, 0.01)
+
+    def _serve_meanwhile(self, observation: Observation, now: datetime) -> Observation | None:
+        """Put a temporary certificate into the Secret, for the key that the real one is going to have."""
+        certificate = observation.certificate
+        secret = self._store.put_temporary(observation, self._next_keys.lay(certificate), now)
+        self._cache.note_secret(secret)
+        text = f"temporary certificate stored in Secret {certificate.spec.secret_name}, until the real one is there"
+        self._announcer.good(CERTIFICATE, certificate.meta, reason="Issuing", message=text, now=now)
+        return self._observer.look(certificate.key)
 
     def _see_a_future(self, observation: Observation) -> None:
         """Order nothing for a namespace that is being deleted: its Secrets may go before its Certificates.

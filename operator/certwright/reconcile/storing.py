@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from certwright.core.desired import secret_annotation_set, secret_labels, stamped_digest
+from certwright.core.desired import (
+    secret_annotation_set,
+    secret_labels,
+    stamped_digest,
+    temporary_annotation_set,
+)
 from certwright.errors import Conflict, InvalidSpec
 from certwright.kube import secrets
 from certwright.pki import keys
 from certwright.pki.secret import read_tls_secret, tls_secret_data
+from certwright.pki.temporary import temporary_chain
 from certwright.reconcile.keystores import Keystores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from certwright.core.observation import Observation
     from certwright.issuers.base import Issued
     from certwright.kube.client import Kube
-    from certwright.resources.certificate import Certificate
+    from certwright.pki.certificate import CertificateFacts
+    from certwright.pki.keys import PrivateKey
+    from certwright.resources.certificate import Certificate, CertificateSpec
     from certwright.resources.names import Names
+
+    Annotate = Callable[[str, CertificateSpec, Names, CertificateFacts], dict[str, str]]
 
 
 class Store:
@@ -48,22 +58,36 @@ class Store:
         data = tls_secret_data(certificate.spec, issued.key, chain_pem=issued.chain, ca_pem=issued.ca)
         data |= self.keystores.entries(certificate, data)
         stamp = {self._names.annotation("request-digest"): stamped_digest(certificate.spec)}
-        written = self._put(observation, data, stamp)
+        written = self._put(observation, data, secret_annotation_set, stamp)
         self.keystores.note_written(observation, written.meta.resource_version, now)
         return written
 
-    def _put(self, observation: Observation, data: Mapping[str, bytes], stamp: Mapping[str, str]) -> secrets.Secret:
+    def put_temporary(self, observation: Observation, key: PrivateKey, now: datetime) -> secrets.Secret:
+        """Store a temporary certificate for the key of the real one that is on its way.
+
+        Raises:
+            As `put`.
+        """
+        certificate = observation.certificate
+        chain = temporary_chain(certificate.spec, key, now=now)
+        data = tls_secret_data(certificate.spec, key, chain_pem=chain)
+        data |= self.keystores.entries(certificate, data)
+        return self._put(observation, data, temporary_annotation_set, {})
+
+    def _put(
+        self, observation: Observation, data: Mapping[str, bytes], annotate: Annotate, stamp: Mapping[str, str]
+    ) -> secrets.Secret:
         certificate = observation.certificate
         if observation.secret:
-            return self._apply(certificate, data, stamp, kind=observation.secret.type)
+            return self._apply(certificate, data, annotate, stamp, kind=observation.secret.type)
         try:
-            return self._apply(certificate, data, stamp, kind=secrets.TLS)
+            return self._apply(certificate, data, annotate, stamp, kind=secrets.TLS)
         except InvalidSpec:
             # One without our label is not watched, and the type that somebody gave it can never be changed.
             there = secrets.get(self._kube, certificate.meta.namespace, certificate.spec.secret_name)
             if there is None or there.type == secrets.TLS:
                 raise
-            return self._apply(certificate, data, stamp, kind=there.type)
+            return self._apply(certificate, data, annotate, stamp, kind=there.type)
 
     def repair(self, observation: Observation, now: datetime) -> secrets.Secret | None:
         """Write labels, annotations, encoding and all that follows from the certificate that is there anew.
@@ -89,7 +113,9 @@ class Store:
         digest = self._names.annotation("request-digest")
         stamp = {digest: secret.meta.annotations[digest]} if digest in secret.meta.annotations else {}
         version = secret.meta.resource_version
-        written = self._apply(certificate, data, stamp, kind=secret.type, resource_version=version)
+        written = self._apply(
+            certificate, data, secret_annotation_set, stamp, kind=secret.type, resource_version=version
+        )
         self.keystores.note_written(observation, written.meta.resource_version, now)
         return written
 
@@ -97,6 +123,7 @@ class Store:
         self,
         certificate: Certificate,
         data: Mapping[str, bytes],
+        annotate: Annotate,
         stamp: Mapping[str, str],
         *,
         kind: str,
@@ -106,7 +133,7 @@ class Store:
         if facts.certificate is None:  # pragma: no cover - the issuer has looked at it
             raise Conflict("the certificate cannot be read back")
         meta, spec = certificate.meta, certificate.spec
-        annotations = secret_annotation_set(meta.name, spec, self._names, facts.certificate)
+        annotations = annotate(meta.name, spec, self._names, facts.certificate)
         return secrets.apply(
             self._kube,
             meta.namespace,

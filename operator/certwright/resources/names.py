@@ -91,6 +91,11 @@ class Names:
         """Annotation of a TLS Secret that only its template sets: its CA may be injected elsewhere."""
         return self.annotation("allow-direct-injection")
 
+    @property
+    def issue_temporary(self) -> str:
+        """Annotation of a Certificate: "true" asks for a temporary certificate while the real one is on its way."""
+        return self.annotation("issue-temporary-certificate")
+
     def acme_annotation(self, word: str) -> str:
         """An annotation or label of ours that concerns ACME, by its last part."""
         return f"acme.{self.group}/{word}"
