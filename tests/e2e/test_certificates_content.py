@@ -214,6 +214,18 @@ ROWS: dict[str, Row] = {
         {"encodeUsagesInRequest": False, "usages": ["digital signature", "server auth"]},
         ((_bits, {"digital_signature"}), (_extended, {ExtendedKeyUsageOID.SERVER_AUTH})),
     ),
+    "key-from-a-secret": Row(
+        {"privateKey": {"secretRef": {"name": "own-key", "key": "own.pem"}}},
+        ((_key, (ED, 0)),),
+        key="-----BEGIN PRIVATE KEY-----",
+    ),
+    "acme-with-a-key-from-a-secret": Row(
+        {"privateKey": {"algorithm": "RSA", "secretRef": {"name": "own-rsa"}, "encoding": "PKCS8"}},
+        ((_key, (RSA, 3072)),),
+        names=("own.example.test",),
+        key="-----BEGIN PRIVATE KEY-----",
+        issuer="acme",
+    ),
     "an-hour": Row({"duration": "1h", "renewBefore": "20m"}, ((_hours, 1.0),)),
     "self-signed": Row(
         {"commonName": "alone"},
@@ -249,6 +261,8 @@ def space(env: Environment, operator: Operator) -> str:
         tsig_secret(env, name),
         acme_issuer(env, name),
         secret(name, "ca", tls_crt=crt, tls_key=key),
+        secret(name, "own-key", own_pem=_openssl("genpkey", "-algorithm", "ED25519")),
+        secret(name, "own-rsa", tls_key=_openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072")),
         issuer(
             name,
             "ca",
@@ -287,6 +301,19 @@ def test_a_field_is_found_in_the_certificate(env: Environment, space: str, row: 
     assert body["status"]["notAfter"] == leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert body["status"]["notBefore"] == leaf.not_valid_before_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert body["status"]["revision"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "source", "entry"),
+    [("key-from-a-secret", "own-key", "own.pem"), ("acme-with-a-key-from-a-secret", "own-rsa", "tls.key")],
+)
+def test_a_key_that_is_named_is_the_one(env: Environment, space: str, row: str, source: str, entry: str) -> None:
+    wait_ready(env, space, row)
+    found, given = read_secret(env, space, f"{row}-tls"), read_secret(env, space, source)
+    assert found
+    assert given
+    public = [_openssl("pkey", "-pubout", given=one) for one in (found["tls.key"], given[entry])]
+    assert public[0] == public[1]
 
 
 def test_a_chain_verifies(env: Environment, space: str, tmp_path: Any) -> None:

@@ -205,6 +205,9 @@ def _secret_plan(observation: Observation, names: Names, now: datetime) -> Secre
 
 def _key(spec: CertificateSpec) -> str:
     key = spec.private_key
+    if key.secret_ref:
+        source = f"from Secret {key.secret_ref.name}, {key.secret_ref.key}"
+        return f"{source}, {key.encoding}, for {format_duration(spec.duration)}"
     size = f" {key.size}" if key.size else ""
     kept = "made anew with each certificate" if key.rotation_policy == "Always" else "kept at renewals"
     return f"{key.algorithm}{size}, {key.encoding}, {kept}, for {format_duration(spec.duration)}"

@@ -162,16 +162,20 @@ def _sans(spec: CertificateSpec) -> None:
 
 def _key(spec: CertificateSpec) -> None:
     key = spec.private_key
-    if key.algorithm not in SIZES:
+    if key.secret_ref and not key.secret_ref.name:
+        raise InvalidSpec("spec.privateKey.secretRef.name: missing; name the Secret with the key")
+    anything = key.secret_ref is not None and not key.algorithm
+    if not anything and key.algorithm not in SIZES:
         raise InvalidSpec(f"spec.privateKey.algorithm: {key.algorithm[:40]!r} is none of {', '.join(SIZES)}")
-    sizes = SIZES[key.algorithm]
-    if key.algorithm != "Ed25519" and key.size not in sizes:
+    sizes = SIZES.get(key.algorithm, ())
+    free = key.algorithm == "Ed25519" or (key.secret_ref is not None and 0 in {key.size, len(sizes)})
+    if not free and key.size not in sizes:
         have = f"from {sizes[0]} to {sizes[-1]}" if isinstance(sizes, range) else ", ".join(map(str, sizes))
         raise InvalidSpec(f"spec.privateKey.size: {key.size} bits is not a size of {key.algorithm}; it has {have}")
     if key.encoding not in {"PKCS1", "PKCS8"}:
         raise InvalidSpec(f"spec.privateKey.encoding: {key.encoding[:40]!r} is neither PKCS1 nor PKCS8")
     algorithm = spec.signature_algorithm
-    if algorithm and SIGNATURE_ALGORITHMS.get(algorithm, ("",))[0] != key.algorithm:
+    if algorithm and not anything and SIGNATURE_ALGORITHMS.get(algorithm, ("",))[0] != key.algorithm:
         fitting = ", ".join(name for name, (kind, _) in SIGNATURE_ALGORITHMS.items() if kind == key.algorithm)
         raise InvalidSpec(
             f"spec.signatureAlgorithm: {algorithm[:40]!r} is not for a key of {key.algorithm}; use {fitting}"

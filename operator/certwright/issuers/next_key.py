@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from certwright.kube.client import Kube
     from certwright.pki.keys import PrivateKey
     from certwright.resources.certificate import Certificate
+    from certwright.resources.meta import SecretRef
     from certwright.resources.names import Names
 
 KEY = "tls.key"
@@ -41,10 +42,10 @@ class NextKeys:
         return self._names.next_key_secret(certificate.meta.name, certificate.meta.uid)
 
     def passing(self, certificate: Certificate) -> PrivateKey:
-        """A key for an issuer that answers at once: the present one where the spec wants it kept, else a new one.
+        """A key for an issuer that answers at once: the one that the spec names or wants kept, else a new one.
 
         Raises:
-            InvalidSpec: The present key must be kept and does not fit the spec.
+            InvalidSpec: That key is not there or does not fit the spec.
         """
         return self._kept(certificate) or keys.generate(certificate.spec.private_key)
 
@@ -122,8 +123,10 @@ class NextKeys:
         secrets.delete(self._kube, certificate.meta.namespace, self.secret_name(certificate))
 
     def _kept(self, certificate: Certificate) -> PrivateKey | None:
-        """The present key, where rotationPolicy is Never and there is one."""
+        """The key that the spec names; else the present one, where rotationPolicy is Never and there is one."""
         spec = certificate.spec
+        if spec.private_key.secret_ref:
+            return self._named(certificate, spec.private_key.secret_ref)
         key = self._present(certificate) if spec.private_key.rotation_policy == "Never" else None
         if key is None:
             return None
@@ -134,6 +137,28 @@ class NextKeys:
                 f"{wrong}; set it to Always, or delete the key",
                 reason="CannotRegenerateKey",
             )
+        return key
+
+    def _named(self, certificate: Certificate, reference: SecretRef) -> PrivateKey:
+        """The key in the Secret that the spec takes it from, which is one of the Certificate's own namespace."""
+        namespace, field = certificate.meta.namespace, "spec.privateKey.secretRef"
+        secret = secrets.get(self._kube, namespace, reference.name)
+        if secret is None:
+            raise InvalidSpec(
+                f"{field}: there is no Secret {reference.name} in namespace {namespace}; create it with the key in PEM",
+                reason="SecretNotFound",
+            )
+        pem = secret.data.get(reference.key)
+        if not pem:
+            have = ", ".join(sorted(secret.data)) or "none"
+            raise InvalidSpec(
+                f"{field}: Secret {reference.name} has no value under {reference.key!r}; the keys it has: {have}",
+                reason="SecretNotFound",
+            )
+        key = keys.load(pem, f"{field}: Secret {reference.name}, {reference.key}")
+        wrong = keys.mismatch(certificate.spec.private_key, keys.facts(key))
+        if wrong:
+            raise InvalidSpec(f"{field}: Secret {reference.name}: {wrong}; change it, or spec.privateKey")
         return key
 
     def _present(self, certificate: Certificate) -> PrivateKey | None:

@@ -88,6 +88,7 @@ def _rarely(spec: CertificateSpec) -> dict[str, object]:
         else (),
         "mustStaple": spec.must_staple,
         "signatureAlgorithm": spec.signature_algorithm,
+        "keyFrom": [taken.name, taken.key] if (taken := spec.private_key.secret_ref) else (),
     }
     return {field: value for field, value in rarely.items() if value}
 

@@ -140,6 +140,8 @@ def mismatch(spec: PrivateKeySpec, key: KeyFacts) -> str | None:
     wanted_size = 0 if spec.algorithm == "Ed25519" else spec.size
     if (key.algorithm, key.size) == (spec.algorithm, wanted_size):
         return None
+    if spec.secret_ref and spec.algorithm in {"", key.algorithm} and wanted_size in {0, key.size}:
+        return None
     return f"the key is {_called(key.algorithm, key.size)} and {_called(spec.algorithm, wanted_size)} is asked for"
 
 
@@ -169,7 +171,7 @@ def signature_hash(key: PrivateKey, asked: str = "") -> Hash | None:
 
 
 def _called(algorithm: str, size: int) -> str:
-    return f"{algorithm} of {size} bits" if size else algorithm
+    return f"{algorithm or 'a key'} of {size} bits" if size else algorithm
 
 
 def _signs(key: rsa.RSAPrivateKey) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from certwright.resources.conditions import Condition
-from certwright.resources.meta import Meta
+from certwright.resources.meta import Meta, SecretRef
 from certwright.resources.names import CERTIFICATE, ISSUER, ObjectKey
 from certwright.resources.order import OrderJournal
 from certwright.resources.other_names import (
@@ -64,12 +64,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeySpec:
-    """`spec.privateKey`; `size` is in bits and 0 for Ed25519, which has one size only."""
+    """`spec.privateKey`; `size` is in bits and 0 for Ed25519, which has one size only.
+
+    Of a key that is taken from a Secret, `secret_ref`, an empty algorithm and a size of 0 mean whatever it has.
+    """
 
     algorithm: str = "RSA"
     size: int = 2048
     encoding: str = "PKCS1"
     rotation_policy: str = "Always"
+    secret_ref: SecretRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +163,7 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         InvalidSpec: When a field has the wrong type or notation.
     """
     spec = Fields(body.get("spec"), "spec")
-    issuer, key, template = spec.part("issuerRef"), spec.part("privateKey"), spec.part("secretTemplate")
-    algorithm = key.text("algorithm") or "RSA"
+    issuer, template = spec.part("issuerRef"), spec.part("secretTemplate")
     subject = spec.part("subject")
     return CertificateSpec(
         secret_name=spec.text("secretName"),
@@ -187,23 +190,25 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         name_constraints=parse_name_constraints(spec),
         must_staple=spec.flag("mustStaple"),
         signature_algorithm=spec.text("signatureAlgorithm"),
-        private_key=PrivateKeySpec(
-            algorithm=algorithm,
-            size=key.number("size") or DEFAULT_SIZES.get(algorithm, 0),
-            encoding=key.text("encoding") or "PKCS1",
-            rotation_policy=key.text("rotationPolicy") or "Always",
-        ),
+        private_key=_private_key(spec.part("privateKey")),
         outputs=parse_outputs(spec),
         secret_labels=template.table("labels"),
         secret_annotations=template.table("annotations"),
-        unsupported=(
-            *(
-                f"spec.{name}"
-                for name, neutral in LATER_FIELDS.items()
-                if name in spec and spec.body[name] not in neutral
-            ),
-            *(["spec.privateKey.secretRef"] if "secretRef" in key else []),
+        unsupported=tuple(
+            f"spec.{name}" for name, neutral in LATER_FIELDS.items() if name in spec and spec.body[name] not in neutral
         ),
+    )
+
+
+def _private_key(key: Fields) -> PrivateKeySpec:
+    taken = SecretRef.of(key.part("secretRef"), default_key="tls.key")
+    algorithm = key.text("algorithm") or ("" if taken else "RSA")
+    return PrivateKeySpec(
+        algorithm=algorithm,
+        size=key.number("size") or (0 if taken else DEFAULT_SIZES.get(algorithm, 0)),
+        encoding=key.text("encoding") or "PKCS1",
+        rotation_policy=key.text("rotationPolicy") or "Always",
+        secret_ref=taken,
     )
 
 

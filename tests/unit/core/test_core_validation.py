@@ -65,6 +65,13 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "no renewal": {"renewal": {"policy": "Disabled"}},
     "a history of requests": {"revisionHistoryLimit": 3},
+    "a key from a Secret": {"privateKey": {"secretRef": {"name": "own"}}},
+    "a key of a kind from a Secret": {"privateKey": {"algorithm": "RSA", "secretRef": {"name": "own"}}},
+    "a key of some size from a Secret": {"privateKey": {"size": 4096, "secretRef": {"name": "own"}}},
+    "a key from a Secret and an algorithm to sign with": {
+        "privateKey": {"secretRef": {"name": "own"}},
+        "signatureAlgorithm": "SHA512WithRSA",
+    },
     "a Secret with dots in its name": {"secretName": "web.example.com-tls"},
 }
 
@@ -144,6 +151,18 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no password": (
         {"keystores": {"jks": {"create": True, "passwordSecretRef": {"name": ""}}}},
         "spec.keystores.jks.passwordSecretRef: missing",
+    ),
+    "a key from a Secret without a name": (
+        {"privateKey": {"secretRef": {"key": "x"}}},
+        "spec.privateKey.secretRef.name: missing",
+    ),
+    "a key of an unknown kind from a Secret": (
+        {"privateKey": {"algorithm": "DSA", "secretRef": {"name": "own"}}},
+        "spec.privateKey.algorithm: 'DSA'",
+    ),
+    "a key of an odd size from a Secret": (
+        {"privateKey": {"algorithm": "RSA", "size": 1000, "secretRef": {"name": "own"}}},
+        "spec.privateKey.size: 1000 bits",
     ),
     "an unknown policy": ({"renewal": {"policy": "Sometimes"}}, "spec.renewal.policy: 'Sometimes' is none of"),
     "windows without renewals": (

@@ -253,3 +253,61 @@ def test_a_value_that_is_not_there_says_where_it_was_looked_for(kube: Any) -> No
     put_secret(kube, "token", {})
     with pytest.raises(InvalidSpec, match="the keys it has: none"):
         places.value(issuer, "token", "k")
+
+
+NAMED: dict[str, Any] = {"privateKey": {"secretRef": {"name": "own"}}}
+
+
+@pytest.mark.parametrize("key", ["tls.key", "own.pem"])
+@pytest.mark.parametrize(("algorithm", "size"), [("RSA", 3072), ("ECDSA", 384), ("Ed25519", 0)])
+def test_a_key_is_taken_from_the_secret_that_the_spec_names(kube: Any, algorithm: str, size: int, key: str) -> None:
+    """Whatever it is, for every issuer, and with no Secret for a next key."""
+    pem = a_pem(algorithm, size)
+    put_secret(kube, "own", {key: pem})
+    reference = {"name": "own"} if key == "tls.key" else {"name": "own", "key": key}
+    certificate = put_certificate(kube, privateKey={"secretRef": reference})
+    next_keys, wanted = NextKeys(kube, kube.names), keys.load(pem, "x")
+    assert same(next_keys.passing(certificate), wanted)
+    assert same(next_keys.lay(certificate), wanted)
+    assert same(next_keys.find(certificate), wanted)
+    assert not kube.writes
+
+
+NOT_TAKEN: dict[str, tuple[dict[str, bytes] | None, dict[str, Any], str, str]] = {
+    "there is no Secret": (None, {}, "SecretNotFound", "there is no Secret own in namespace shop; create it with"),
+    "it has no such entry": (
+        {"key.pem": b"x"},
+        {},
+        "SecretNotFound",
+        "Secret own has no value under 'tls.key'; the keys it has: key.pem",
+    ),
+    "it has nothing": ({}, {}, "SecretNotFound", "the keys it has: none"),
+    "it is no key": ({"tls.key": b"x"}, {}, "InvalidSpec", "Secret own, tls.key: there is no private key in PEM"),
+    "it is another kind": (
+        {"tls.key": a_pem()},
+        {"algorithm": "RSA"},
+        "InvalidSpec",
+        "Secret own: the key is ECDSA of 256 bits and RSA is asked for; change it, or spec.privateKey",
+    ),
+    "it has another size": (
+        {"tls.key": a_pem()},
+        {"algorithm": "ECDSA", "size": 384},
+        "InvalidSpec",
+        "the key is ECDSA of 256 bits and ECDSA of 384 bits is asked for",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "more", "reason", "says"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_a_named_key_is_not_taken_because(
+    kube: Any, data: dict[str, bytes] | None, more: dict[str, Any], reason: str, says: str
+) -> None:
+    if data is not None:
+        put_secret(kube, "own", data)
+    put_secret(kube, "own", {"tls.key": a_pem()}, namespace="elsewhere")
+    certificate = put_certificate(kube, privateKey={**NAMED["privateKey"], **more})
+    with pytest.raises(InvalidSpec) as caught:
+        NextKeys(kube, kube.names).passing(certificate)
+    assert caught.value.message.startswith("spec.privateKey.secretRef: ")
+    assert says in caught.value.message
+    assert caught.value.reason == reason

@@ -8,6 +8,7 @@ from pki_examples import EC256, EC384, EC521, ED25519, KINDS, RSA, key, needs_op
 from certwright.errors import InvalidSpec
 from certwright.pki import keys
 from certwright.resources.certificate import PrivateKeySpec
+from certwright.resources.meta import SecretRef
 
 LABELS = {
     ("RSA", "PKCS1"): b"BEGIN RSA PRIVATE KEY",
@@ -62,6 +63,20 @@ def test_kinds_that_are_not_made(kind: PrivateKeySpec) -> None:
         (EC256, ED25519, "the key is Ed25519 and ECDSA of 256 bits is asked for"),
         (ED25519, EC521, "the key is ECDSA of 521 bits and Ed25519 is asked for"),
         (PrivateKeySpec("Ed25519", 256), ED25519, None),
+        (PrivateKeySpec("", 0, secret_ref=SecretRef("own", "tls.key")), EC521, None),
+        (PrivateKeySpec("", 0, secret_ref=SecretRef("own", "tls.key")), ED25519, None),
+        (PrivateKeySpec("ECDSA", 0, secret_ref=SecretRef("own", "tls.key")), EC521, None),
+        (PrivateKeySpec("", 521, secret_ref=SecretRef("own", "tls.key")), EC521, None),
+        (
+            PrivateKeySpec("", 384, secret_ref=SecretRef("own", "tls.key")),
+            EC521,
+            "the key is ECDSA of 521 bits and a key of 384 bits is asked for",
+        ),
+        (
+            PrivateKeySpec("RSA", 0, secret_ref=SecretRef("own", "tls.key")),
+            EC521,
+            "the key is ECDSA of 521 bits and RSA is asked for",
+        ),
     ],
 )
 def test_mismatch(wanted: PrivateKeySpec, found: PrivateKeySpec, text: str | None) -> None:

@@ -247,6 +247,11 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"commonName": "a", "isCA": True, "nameConstraints": {"permitted": {"uriDomains": ["x"]}, "critical": True}},
         "spec.nameConstraints: it lacks critical",
     ),
+    "a key from a Secret": (
+        {"commonName": "a"},
+        {"commonName": "a", "privateKey": {"algorithm": "ECDSA", "size": 256, "secretRef": {"name": "own"}}},
+        "",
+    ),
     "a signature algorithm": (
         {"commonName": "a"},
         {"commonName": "a", "signatureAlgorithm": "ECDSAWithSHA512"},

@@ -150,8 +150,20 @@ def test_a_field_that_comes_later_is_never_silently_ignored(name: str) -> None:
         assert spec_of(**{name: neutral}).unsupported == ()
 
 
-def test_a_key_from_a_secret_comes_later() -> None:
-    assert spec_of(privateKey={"secretRef": {"name": "x"}}).unsupported == ("spec.privateKey.secretRef",)
+TAKEN: dict[str, tuple[dict[str, Any], PrivateKeySpec]] = {
+    "whatever it is": ({}, PrivateKeySpec("", 0, secret_ref=SecretRef("x", "tls.key"))),
+    "of an algorithm": ({"algorithm": "RSA"}, PrivateKeySpec("RSA", 0, secret_ref=SecretRef("x", "tls.key"))),
+    "of a size": (
+        {"algorithm": "ECDSA", "size": 384},
+        PrivateKeySpec("ECDSA", 384, secret_ref=SecretRef("x", "tls.key")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "wanted"), TAKEN.values(), ids=TAKEN)
+def test_a_key_is_taken_from_a_secret(more: dict[str, Any], wanted: PrivateKeySpec) -> None:
+    assert spec_of(privateKey={"secretRef": {"name": "x"}, **more}).private_key == wanted
+    assert spec_of(privateKey={"secretRef": {}}).private_key == PrivateKeySpec()
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
