@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import secrets as random
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -240,6 +241,31 @@ _not_supported("fallbackIssuerRefs", [{"name": "other"}])
 
 
 @TABLE.row
+def ca_with_no_room_below_it(world: World, name: str) -> Case:
+    """A CA whose path length is 0 may sign for others, and for no CA."""
+    made = []
+    for length in ("0", "1"):
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += [
+            "-subj",
+            "/CN=short",
+            "-days",
+            "9",
+            "-addext",
+            f"basicConstraints=critical,CA:TRUE,pathlen:{length}",
+        ]
+        done = subprocess.run([*command, "-keyout", "-"], capture_output=True, text=True, check=True)
+        made.append(watched(world.secret(name, tls_crt=done.stdout, tls_key=done.stdout)))
+    return Case(
+        [made[0], world.issuer(name, ca={"secretName": name}), world.certificate(name, isCA=True, commonName=name)],
+        "InvalidSpec",
+        ["spec.isCA", "its path length (0) lets no further CA stand below it", "use another issuer"],
+        mend=[made[1]],
+        heals_in=30.0,
+    )
+
+
+@TABLE.row
 def keystore_password_missing(world: World, name: str) -> Case:
     keystores = {"pkcs12": {"create": True, "passwordSecretRef": {"name": name}}}
     return Case(
@@ -247,7 +273,7 @@ def keystore_password_missing(world: World, name: str) -> Case:
         "KeystorePasswordSecretNotFound",
         ["spec.keystores.pkcs12.passwordSecretRef", f"no Secret {name}", "create it"],
         mend=[world.secret(name, password="changeit")],
-        heals_in=30.0,
+        heals_in=UNWATCHED,
     )
 
 
@@ -259,7 +285,7 @@ def keystore_password_under_another_key(world: World, name: str) -> Case:
         "KeystorePasswordSecretNotFound",
         [f"Secret {name} has no value under 'password'", "the keys it has: pass.word"],
         mend=[world.secret(name, password="changeit")],
-        heals_in=30.0,
+        heals_in=UNWATCHED,
     )
 
 

@@ -112,6 +112,17 @@ def test_the_extensions_of_a_root() -> None:
     assert ROOT["ca.crt"] == ROOT["tls.crt"]
 
 
+@needs_openssl
+def test_what_signs_itself_may_name_where_it_is_revoked() -> None:
+    wanted = spec(common_name="alone")
+    made = signing.self_sign(wanted, key(), now=NOW, crl_distribution_points=("http://crl.test/a", "http://crl.test/b"))
+    text = certificate_text(made.chain_pem)
+    assert text.count("Full Name") == 2, "each is a distribution point of its own, as others write them"
+    assert "URI:http://crl.test/a" in text
+    assert "URI:http://crl.test/b" in text
+    assert "CRL Distribution" not in certificate_text(signing.self_sign(wanted, key(), now=NOW).chain_pem)
+
+
 def test_the_authority_key_identifier_is_the_ca_s_own() -> None:
     own = _ca(
         extensions=[(x509.BasicConstraints(ca=True, path_length=None), True), (x509.SubjectKeyIdentifier(b"id"), False)]
