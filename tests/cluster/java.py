@@ -31,7 +31,7 @@ def listed(keystore: Path, password: str) -> str:
         AssertionError: It cannot read it; with its words.
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "JAVA_TOOL_OPTIONS": "-Duser.language=en"}
-    command = [keytool(), "-list", "-v", "-keystore", keystore, "-storepass", password]
+    command: list[str | Path] = [keytool(), "-list", "-v", "-keystore", keystore, "-storepass", password]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
