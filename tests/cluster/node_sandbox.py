@@ -120,7 +120,7 @@ class Sandbox:
             subprocess.run(["ip", "link", "delete", self.interface], capture_output=True, check=False)
         first, self._first = self._first, None
         self.process.kill9()  # it ignores a termination; its end takes the first process along
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while first and first.alive() and time.monotonic() < deadline:
             time.sleep(0.02)
         while not _remove(self.cgroup) and time.monotonic() < deadline:
