@@ -16,12 +16,12 @@ from waits import secret as read_secret
 
 from certwright.kube.client import MERGE_PATCH
 from certwright.kube.paths import CORE, path
-from certwright.pki import jks_format
 from cluster import java
 from cluster.environment import Environment
 from cluster.manifests import GROUP, Manifest, acme_issuer, apply, certificate, issuer, tsig_secret
 from cluster.operator import Operator
 from cluster.packages import MissingProgramError
+from unit.pki import jks_reader
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
@@ -87,8 +87,8 @@ def opens(found: dict[str, bytes], password: str) -> bool:
     try:
         bundle = pkcs12.load_pkcs12(found["keystore.p12"], password.encode())
         pkcs12.load_pkcs12(found["truststore.p12"], password.encode())
-        opened = jks_format.read(found["keystore.jks"], password)
-        jks_format.read(found["truststore.jks"], password)
+        opened = jks_reader.read(found["keystore.jks"], password)
+        jks_reader.read(found["truststore.jks"], password)
     except Exception:  # noqa: BLE001 - whatever it is, it does not open
         return False
     return bundle.cert is not None and bundle.cert.certificate == leaf and "web" in opened.keys
@@ -218,14 +218,14 @@ def test_another_profile_and_alias_change_only_what_they_concern(env: Environmen
     assert {key for key in ALL if after[key] != before[key]} == {"keystore.p12", "truststore.p12"}
     change(env, space, name, keystores={"jks": {"alias": "other"}})
     until(lambda: data(env, space, name)["keystore.jks"] != before["keystore.jks"], 15, "it has another alias")
-    assert list(jks_format.read(data(env, space, name)["keystore.jks"], PASSWORD).keys) == ["other"]
+    assert list(jks_reader.read(data(env, space, name)["keystore.jks"], PASSWORD).keys) == ["other"]
     assert serial(data(env, space, name)) == serial(before)
 
 
 def test_no_password_is_told_anywhere(env: Environment, operator: Operator, space: str) -> None:
     name = made(env, space, keystores={"jks": {"create": True, "password": INLINE}, "pkcs12": P12})
     until(lambda: "keystore.jks" in data(env, space, name), 10, "it is there")
-    jks_format.read(data(env, space, name)["keystore.jks"], INLINE)
+    jks_reader.read(data(env, space, name)["keystore.jks"], INLINE)
     change(env, space, name, keystores={"pkcs12": {"passwordSecretRef": {"name": "nowhere"}}})
     wait_condition(env, space, name, "Issuing", "False", reason="KeystorePasswordSecretNotFound")
     assert wait_condition(env, space, name, "Ready")["status"] == "True"

@@ -91,7 +91,7 @@ def test_java_reads_a_keystore(
     look: Callable[[Path, str], dict[str, Listed]], data: dict[str, bytes], store: Keystore, tmp_path: Path
 ) -> None:
     """A key with its chain; beside it the CA, which JKS has as an entry of its own and PKCS#12 in the chain."""
-    made = keystores.entries([(store, PASSWORD)], data)
+    made, _ = keystores.entries([(store, PASSWORD)], data, {})
     file = tmp_path / "keystore"
     file.write_bytes(next(value for name, value in made.items() if name.startswith("keystore")))
     found = _known(look, file, store)
@@ -106,7 +106,7 @@ def test_java_reads_a_keystore(
 def test_java_trusts_what_is_in_a_truststore(
     look: Callable[[Path, str], dict[str, Listed]], data: dict[str, bytes], store: Keystore, tmp_path: Path
 ) -> None:
-    made = keystores.entries([(store, PASSWORD)], data)
+    made, _ = keystores.entries([(store, PASSWORD)], data, {})
     file = tmp_path / "truststore"
     file.write_bytes(next(value for name, value in made.items() if name.startswith("truststore")))
     alias = "ca" if store.kind == "jks" else "cn=root"
@@ -117,7 +117,7 @@ def test_java_trusts_what_is_in_a_truststore(
 def test_java_refuses_another_password(
     look: Callable[[Path, str], dict[str, Listed]], data: dict[str, bytes], store: Keystore, tmp_path: Path
 ) -> None:
-    made = keystores.entries([(store, PASSWORD)], data)
+    made, _ = keystores.entries([(store, PASSWORD)], data, {})
     file = tmp_path / "keystore"
     file.write_bytes(next(iter(made.values())))
     with pytest.raises(AssertionError, match="password was incorrect"):

@@ -110,14 +110,14 @@ def _settled(observation: Observation, names: Names, now: datetime) -> Step:
 
 
 def _with_keystores(observation: Observation, moment: datetime, now: datetime) -> Step:
-    """Wait for a moment, or until the keystores are to be opened again; no further where they are worn."""
+    """Wait for a moment, or until the keystores are to be looked at again; no further where they are worn."""
     if not observation.certificate.spec.outputs.keystores:
         return Wait(until=moment, ready=None)
     view = observation.keystores
     if view is None or now >= view.until:
         return Inspect()
     if view.worn:
-        return Repair(Reason("SecretDrift", f"{view.worn} is not what its key, certificates and password make it"))
+        return Repair(Reason("SecretDrift", f"{view.worn} is not what key, certificates, password and spec make it"))
     return Wait(until=min(moment, view.until), ready=None)
 
 

@@ -102,7 +102,9 @@ def _metadata_drift(wanted: Tables, names: Names, secret: SecretView) -> str | N
 def _no_longer_wanted(wanted: Tables, spec: CertificateSpec, names: Names, secret: SecretView) -> str | None:
     """What we have written and the spec does not ask for any more."""
     keep = {f"{kind}/{key}" for kind, values in wanted.items() for key in values}
-    keep.add(f"annotations/{names.annotation('request-digest')}")
+    keep.add(f"annotations/{names.request_digest}")
+    if spec.outputs.keystores:
+        keep.add(f"annotations/{names.keystore_stamps}")
     keep |= {f"data/{entry}" for entry in spec.outputs.entries(has_ca=secret.facts.has_ca)}
     for key in sorted(secret.owned - keep):
         if _present(secret, key):

@@ -55,11 +55,11 @@ class IssuerState:
 
 @dataclass(frozen=True, slots=True)
 class KeystoreView:
-    """What was found when the keystores of a Secret were opened, as it is now.
+    """What was found when the keystores of a Secret were looked at, as it is now.
 
     Args:
         worn: The first entry that is not as wanted; empty when all are.
-        until: When they are to be opened again: a password may change without a word.
+        until: When they are to be looked at again: a password may change without a word.
     """
 
     worn: str
@@ -77,7 +77,7 @@ class Observation:
         rival: Name of another Certificate that owns the Secret; empty when there is none.
         owner_wanted: Whether the Secret is to go with the Certificate.
         passwords: resourceVersions of the Secrets with keystores' passwords; empty for one that is not watched.
-        keystores: What is in the keystores; None when they were not opened since something changed.
+        keystores: What is in the keystores; None when they were not looked at since something changed.
     """
 
     certificate: Certificate

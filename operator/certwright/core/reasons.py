@@ -81,7 +81,7 @@ def _not_as_asked(observation: Observation, names: Names) -> Reason | None:
     difference = describe_difference(spec, secret.facts.certificate, fuzzy=public_ca)
     if difference:
         return Reason("RequestChanged", f"the certificate is not what the spec asks for: {difference}")
-    stamp = secret.annotations.get(names.annotation("request-digest"), "")
+    stamp = secret.annotations.get(names.request_digest, "")
     if stamp.startswith(f"{DIGEST_VERSION}.") and stamp != stamped_digest(spec):
         return Reason("RequestChanged", "the spec asks for something else than when the certificate was issued")
     return None

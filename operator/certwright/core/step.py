@@ -47,7 +47,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Open the keystores of the Secret and see what is in them; changes nothing."""
+    """See whether the keystores of the Secret are still what they should be; changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

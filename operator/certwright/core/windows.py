@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from certwright.resources.renewal import Window
 
+CRON_LIMIT = 200
+"""Characters of a cron expression."""
 FIELDS = 5
 """Of a cron expression; the library would take seconds, too."""
 SECOND = timedelta(seconds=1)
@@ -59,7 +61,7 @@ def validate(window: Window, field: str) -> None:
         raise InvalidSpec(f"{field}.windowDuration: a window must stay open for a while; write it like 4h")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def next_open(windows: tuple[Window, ...], moment: datetime) -> tuple[datetime, timedelta] | None:
     """The first moment from one on at which a window is open, whole seconds, and how long that window stays open.
 
@@ -96,6 +98,8 @@ def _openings(window: Window, moment: datetime, *, reverse: bool = False) -> Cro
     from cronsim import CronSim, CronSimError  # noqa: PLC0415 - few Certificates have windows
 
     expression = NICKNAMES.get(window.cron.strip().lower(), window.cron)
+    if len(expression) > CRON_LIMIT:
+        raise ValueError(f"it has {len(expression)} characters; {CRON_LIMIT} is the limit")
     if len(expression.split()) != FIELDS:
         raise ValueError(f"it has {len(expression.split())} fields, not {FIELDS}")
     try:

@@ -1,4 +1,4 @@
-"""Java keystores of the old JKS format: written, and opened to see whether one still holds what it should.
+"""Java keystores of the old JKS format.
 
 The format is Java's own (`sun.security.provider.JavaKeyStore`): entries, then a digest of them and the password. Its
 encryption of keys is weak; whoever may choose takes PKCS#12. See docs/decisions.
@@ -9,15 +9,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from hashlib import sha1
-from hmac import compare_digest
-from io import BytesIO
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-
-from certwright.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,41 +92,6 @@ def write(store: Keystore, password: str, *, created: datetime) -> bytes:
     return body + _seal(body, secret)
 
 
-def read(data: bytes, password: str) -> Keystore:
-    """Open a file.
-
-    Raises:
-        InvalidSpec: It is damaged, or the password is another one.
-    """
-    secret = _secret(password)
-    body, seal = data[:-_DIGEST], data[-_DIGEST:]
-    if not compare_digest(_seal(body, secret), seal):
-        raise InvalidSpec("the keystore is damaged, or its password is another one")
-    try:
-        return _entries(BytesIO(body), secret)
-    except (ValueError, EOFError):
-        raise InvalidSpec("the keystore cannot be read") from None
-
-
-def _entries(source: BytesIO, secret: bytes) -> Keystore:
-    if (_number(source, _U4), _number(source, _U4)) != (MAGIC, VERSION):
-        raise ValueError("not JKS")
-    keys: dict[str, Entry] = {}
-    trusted: dict[str, bytes] = {}
-    for _ in range(_number(source, _U4)):
-        kind, alias = _number(source, _U4), _read_text(source)
-        _take(source, _U8.size)
-        if kind == _KEY:
-            protected = _take(source, _number(source, _U4))
-            chain = tuple(_read_certificate(source) for _ in range(_number(source, _U4)))
-            keys[alias] = Entry(_reveal(protected, secret), chain)
-        elif kind == _TRUSTED:
-            trusted[alias] = _read_certificate(source)
-        else:
-            raise ValueError("an unknown kind of entry")
-    return Keystore(keys, trusted)
-
-
 def _secret(password: str) -> bytes:
     return password.encode("utf-16-be")
 
@@ -146,18 +107,9 @@ def _protect(key: bytes, secret: bytes) -> bytes:
     return asn1.encode_der(_Protected(algorithm=algorithm, encrypted=salt + _mixed(key, salt, secret) + check))
 
 
-def _reveal(protected: bytes, secret: bytes) -> bytes:
-    encrypted = asn1.decode_der(_Protected, protected).encrypted
-    salt, check = encrypted[:_DIGEST], encrypted[-_DIGEST:]
-    key = _mixed(encrypted[_DIGEST:-_DIGEST], salt, secret)
-    if not compare_digest(sha1(secret + key).digest(), check):  # noqa: S324 - the format's
-        raise ValueError("the key has another password")
-    return key
-
-
 def _mixed(data: bytes, salt: bytes, secret: bytes) -> bytes:
     """Bytes mixed with a stream of digests, each of the password and the one before; twice is as never."""
-    stream, last = b"", salt
+    stream, last = bytearray(), salt
     while len(stream) < len(data):
         last = sha1(secret + last).digest()  # noqa: S324 - the format's
         stream += last
@@ -168,31 +120,9 @@ def _certificate(der: bytes) -> bytes:
     return _text(_CERTIFICATE) + _U4.pack(len(der)) + der
 
 
-def _read_certificate(source: BytesIO) -> bytes:
-    _read_text(source)
-    return _take(source, _number(source, _U4))
-
-
 def _text(value: str) -> bytes:
     """Java's modified UTF-8: what needs two UTF-16 units is written as two characters, and NUL has two bytes."""
     units = value.encode("utf-16-be", "surrogatepass")
     characters = (chr(int.from_bytes(units[at : at + 2])) for at in range(0, len(units), 2))
     encoded = b"".join(b"\xc0\x80" if one == "\0" else one.encode("utf-8", "surrogatepass") for one in characters)
     return _U2.pack(len(encoded)) + encoded
-
-
-def _read_text(source: BytesIO) -> str:
-    encoded = _take(source, _number(source, _U2)).replace(b"\xc0\x80", b"\0")
-    units = encoded.decode("utf-8", "surrogatepass")
-    return units.encode("utf-16-be", "surrogatepass").decode("utf-16-be")
-
-
-def _number(source: BytesIO, form: Struct) -> int:
-    return int(form.unpack(_take(source, form.size))[0])
-
-
-def _take(source: BytesIO, size: int) -> bytes:
-    data = source.read(size)
-    if len(data) != size:
-        raise EOFError
-    return data

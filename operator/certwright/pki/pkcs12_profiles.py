@@ -28,9 +28,6 @@ _ENCRYPTED_DATA = _OID("1.2.840.113549.1.7.6")
 _RC2_40 = _OID("1.2.840.113549.1.12.1.6")
 _SHA1, _PBMAC1, _PBKDF2 = _OID("1.3.14.3.2.26"), _OID("1.2.840.113549.1.5.14"), _OID("1.2.840.113549.1.5.12")
 _HMAC_SHA256 = _OID("1.2.840.113549.2.9")
-_PBES2 = _OID("1.2.840.113549.1.5.13")
-_MARKS = ((LEGACY_RC2, _RC2_40), (MODERN_2026, _PBMAC1), (MODERN_2023, _PBES2))
-"""What a file of a profile names and none of the following does; what names none of these is LegacyDES."""
 _KEY, _IV, _MAC = 1, 2, 3
 """What a key is derived for (RFC 7292 appendix B.3)."""
 
@@ -126,11 +123,6 @@ class _MacData:
     mac: _Digest
     salt: bytes
     iterations: Annotated[int, asn1.Default(1)]
-
-
-def profile_of(data: bytes) -> str:
-    """The profile of a file, by the algorithms it names."""
-    return next((name for name, mark in _MARKS if asn1.encode_der(mark) in data), LEGACY_DES)
 
 
 def encryption(profile: str, password: str) -> KeySerializationEncryption:

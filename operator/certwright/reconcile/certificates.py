@@ -136,7 +136,7 @@ class CertificateReconciler:
         return 60.0
 
     def _with_keystores(self, observation: Observation) -> Observation:
-        """The same with what was found when the keystores were opened, where there are any."""
+        """The same with what was found when the keystores were looked at, where there are any."""
         if not observation.certificate.spec.outputs.keystores:
             return observation
         return dataclasses.replace(observation, keystores=self._store.keystores.view(observation))

@@ -1,7 +1,9 @@
-"""Makes and opens keystores with their passwords, which are read from the API server each time and kept nowhere.
+"""Makes keystores with their passwords, which are read from the API server each time and kept nowhere.
 
-What was found on opening is remembered for as long as nothing that bears on it changes; a password in a Secret that is
-not watched may change unseen, so that they are opened anew from time to time.
+Whether those in a Secret are right is told by their stamps (see `pki.keystores`). What was found is remembered for as
+long as nothing that bears on it changes; a password in a Secret that is not watched may change unseen, so that they
+are looked at anew from time to time. Keystores without stamps, which somebody else has made, are taken to be right as
+they are when they are first seen.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from certwright.resources.names import ObjectKey
     from certwright.resources.outputs import Keystore
 
-OPENED_EVERY = timedelta(hours=1)
+LOOKED_AT_EVERY = timedelta(hours=1)
 NOT_FOUND = "KeystorePasswordSecretNotFound"
-_Stamp = tuple[str, int, str, tuple[str, ...]]
+_Circumstances = tuple[str, int, str, tuple[str, ...]]
 
 
 class Keystores:
@@ -39,22 +41,32 @@ class Keystores:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self._views: dict[ObjectKey, tuple[_Stamp, KeystoreView]] = {}
+        self._views: dict[ObjectKey, tuple[_Circumstances, KeystoreView]] = {}
+        self._first_seen: dict[ObjectKey, dict[str, str]] = {}
 
-    def entries(self, certificate: Certificate, data: Mapping[str, bytes]) -> dict[str, bytes]:
+    def entries(
+        self, certificate: Certificate, data: Mapping[str, bytes], annotations: Mapping[str, str]
+    ) -> tuple[dict[str, bytes], dict[str, str]]:
         """The entries of a TLS Secret for all keystores that are wanted; what is there and right is taken as it is.
 
         Args:
             certificate: Says which.
             data: Key and certificates, and the keystores that are there.
+            annotations: Of the Secret that they are in.
+
+        Returns:
+            The entries, and the annotation that bears their stamps.
 
         Raises:
             InvalidSpec: A password cannot be had; says where it was looked for.
             CertwrightError: See `kube.faults`.
         """
         if not certificate.spec.outputs.keystores:
-            return {}
-        return keystores.entries(self._with_passwords(certificate), data)
+            return {}, {}
+        stores = self._with_passwords(certificate)
+        stamps = self._known(certificate.key, annotations, keystores.stamps_of(stores, data))
+        made, marks = keystores.entries(stores, data, stamps)
+        return made, {self._kube.names.keystore_stamps: keystores.written(marks)}
 
     def see_passwords(self, certificate: Certificate) -> None:
         """See that all passwords can be had, before an order is spent.
@@ -66,7 +78,7 @@ class Keystores:
             self._with_passwords(certificate)
 
     def inspect(self, observation: Observation, now: datetime) -> None:
-        """Open the keystores of the Secret as it is, for `view` to tell of.
+        """Look at the keystores of the Secret as it is, for `view` to tell of.
 
         Raises:
             Conflict: The Secret changed since it was observed.
@@ -77,27 +89,37 @@ class Keystores:
         observed = observation.secret.resource_version if observation.secret else ""
         if secret is None or secret.meta.resource_version != observed:
             raise Conflict(f"Secret {certificate.spec.secret_name} changed meanwhile")
-        worn = keystores.worn(self._with_passwords(certificate), secret.data)
-        self._note(observation, observed, worn, now)
+        wanted = keystores.stamps_of(self._with_passwords(certificate), secret.data)
+        known = self._known(certificate.key, secret.meta.annotations, wanted)
+        self._first_seen[certificate.key] = {name: known[name] for name in wanted if secret.data.get(name)}
+        worn = (name for name, stamp in wanted.items() if not secret.data.get(name) or known.get(name) != stamp)
+        self._note(observation, observed, next(worn, ""), now)
 
     def note_written(self, observation: Observation, resource_version: str, now: datetime) -> None:
-        """Take note that the Secret was just written, so that it need not be opened."""
+        """Take note that the Secret was just written, so that it need not be looked at."""
         if observation.certificate.spec.outputs.keystores:
+            self._first_seen.pop(observation.certificate.key, None)
             self._note(observation, resource_version, "", now)
 
     def view(self, observation: Observation) -> KeystoreView | None:
         """What is known of the keystores as they are observed."""
-        stamp, view = self._views.get(observation.certificate.key, (None, None))
+        circumstances, view = self._views.get(observation.certificate.key, (None, None))
         observed = observation.secret.resource_version if observation.secret else ""
-        return view if stamp == _stamp(observation, observed) else None
+        return view if circumstances == _circumstances(observation, observed) else None
 
     def forget(self, key: ObjectKey) -> None:
         """Forget a Certificate that is gone."""
         self._views.pop(key, None)
+        self._first_seen.pop(key, None)
 
     def _note(self, observation: Observation, resource_version: str, worn: str, now: datetime) -> None:
-        stamp = _stamp(observation, resource_version)
-        self._views[observation.certificate.key] = (stamp, KeystoreView(worn, now + OPENED_EVERY))
+        circumstances = _circumstances(observation, resource_version)
+        self._views[observation.certificate.key] = (circumstances, KeystoreView(worn, now + LOOKED_AT_EVERY))
+
+    def _known(self, key: ObjectKey, annotations: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+        """The stamps that keystores are held to: those they bear, else those of their first sight, maybe now."""
+        borne = keystores.read(annotations.get(self._kube.names.keystore_stamps, ""))
+        return {**now, **self._first_seen.get(key, {}), **borne}
 
     def _with_passwords(self, certificate: Certificate) -> list[tuple[Keystore, str]]:
         """Each Secret is read once, whatever keystores have their passwords from it."""
@@ -142,6 +164,6 @@ def _referred(certificate: Certificate, store: Keystore, reference: SecretRef, s
     return value
 
 
-def _stamp(observation: Observation, resource_version: str) -> _Stamp:
+def _circumstances(observation: Observation, resource_version: str) -> _Circumstances:
     meta = observation.certificate.meta
     return meta.uid, meta.generation, resource_version, observation.passwords

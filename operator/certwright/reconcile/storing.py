@@ -56,8 +56,9 @@ class Store:
         """
         certificate = observation.certificate
         data = tls_secret_data(certificate.spec, issued.key, chain_pem=issued.chain, ca_pem=issued.ca)
-        data |= self.keystores.entries(certificate, data)
-        stamp = {self._names.annotation("request-digest"): stamped_digest(certificate.spec)}
+        stores, stamp = self.keystores.entries(certificate, data, {})
+        data |= stores
+        stamp = {**stamp, self._names.request_digest: stamped_digest(certificate.spec)}
         written = self._put(observation, data, secret_annotation_set, stamp)
         self.keystores.note_written(observation, written.meta.resource_version, now)
         return written
@@ -71,8 +72,8 @@ class Store:
         certificate = observation.certificate
         chain = temporary_chain(certificate.spec, key, now=now)
         data = tls_secret_data(certificate.spec, key, chain_pem=chain)
-        data |= self.keystores.entries(certificate, data)
-        return self._put(observation, data, temporary_annotation_set, {})
+        stores, stamp = self.keystores.entries(certificate, data, {})
+        return self._put(observation, data | stores, temporary_annotation_set, stamp)
 
     def _put(
         self, observation: Observation, data: Mapping[str, bytes], annotate: Annotate, stamp: Mapping[str, str]
@@ -109,9 +110,11 @@ class Store:
         key = keys.load(secret.data["tls.key"], f"Secret {secret.meta.name}")
         chain, ca = secret.data["tls.crt"], secret.data.get("ca.crt", b"")
         data = tls_secret_data(certificate.spec, key, chain_pem=chain, ca_pem=ca)
-        data |= self.keystores.entries(certificate, {**secret.data, **data})
-        digest = self._names.annotation("request-digest")
-        stamp = {digest: secret.meta.annotations[digest]} if digest in secret.meta.annotations else {}
+        stores, stamp = self.keystores.entries(certificate, {**secret.data, **data}, secret.meta.annotations)
+        data |= stores
+        digest = self._names.request_digest
+        if digest in secret.meta.annotations:
+            stamp[digest] = secret.meta.annotations[digest]
         version = secret.meta.resource_version
         written = self._apply(
             certificate, data, secret_annotation_set, stamp, kind=secret.type, resource_version=version

@@ -92,6 +92,16 @@ class Names:
         return self.annotation("allow-direct-injection")
 
     @property
+    def request_digest(self) -> str:
+        """Annotation of a TLS Secret: what its certificate was asked for by."""
+        return self.annotation("request-digest")
+
+    @property
+    def keystore_stamps(self) -> str:
+        """Annotation of a TLS Secret: what its keystores were made from, as a digest that tells nothing."""
+        return self.annotation("keystores-digest")
+
+    @property
     def issue_temporary(self) -> str:
         """Annotation of a Certificate: "true" asks for a temporary certificate while the real one is on its way."""
         return self.annotation("issue-temporary-certificate")

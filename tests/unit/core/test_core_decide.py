@@ -194,7 +194,7 @@ def test_keystores_that_are_worn_are_made_anew() -> None:
     view = KeystoreView("keystore.p12", NOW + timedelta(hours=1))
     step = decide(observe(view=STORED, spec=STORES, keystores=view), NAMES, NOW)
     assert isinstance(step, Repair)
-    assert step.reason.message == "keystore.p12 is not what its key, certificates and password make it"
+    assert step.reason.message == "keystore.p12 is not what key, certificates, password and spec make it"
 
 
 def test_keystores_are_opened_no_later_than_the_renewal() -> None:

@@ -215,6 +215,8 @@ def test_what_is_not_renewed_is_issued_anew_for_every_other_reason() -> None:
 
 BAD: dict[str, tuple[Window, str]] = {
     "four fields": (window("0 2 * *"), "spec.w.cron: '0 2 * *' is no cron expression (it has 4 fields, not 5)"),
+    "too long a list": (window(f"{'0,' * 200}0 2 * * *"), "it has 409 characters; 200 is the limit"),
+    "too large a number": (window(f"{'9' * 100} 2 * * *"), "is no cron expression (Bad minute)"),
     "seconds": (window("0 0 2 * * *"), "it has 6 fields, not 5"),
     "nothing": (window(""), "it has 0 fields, not 5"),
     "an hour that there is none of": (window("0 24 * * *"), "is no cron expression (Bad hour)"),

@@ -11,9 +11,9 @@ import pytest
 import structlog
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from certwright.pki import jks_format
 from certwright.reconcile.bodies import WITHHELD, password_secrets, slim
-from certwright.reconcile.keystores import NOT_FOUND, OPENED_EVERY
+from certwright.reconcile.keystores import LOOKED_AT_EVERY, NOT_FOUND
+from unit.pki import jks_reader
 from unit.reconcile.fake_kube import FakeKube
 from unit.reconcile.operating import WEB, Operator, certificate_body, issuer_body
 
@@ -44,7 +44,7 @@ def start(*, with_password: bool = True, watched: bool = False, acme: bool = Fal
 
 def settle(it: Operator) -> None:
     """Bring it to rest; the look into the keystores an hour later is left to the tests that are about it."""
-    seconds = it.settle(patience=OPENED_EVERY.total_seconds() - 1)
+    seconds = it.settle(patience=LOOKED_AT_EVERY.total_seconds() - 1)
     assert seconds is not None
 
 
@@ -70,8 +70,8 @@ def meddle(it: Operator, **values: bytes | None) -> None:
 
 
 def opens(found: Mapping[str, bytes], jks: str, p12: str) -> bool:
-    jks_format.read(found["keystore.jks"], jks)
-    jks_format.read(found["truststore.jks"], jks)
+    jks_reader.read(found["keystore.jks"], jks)
+    jks_reader.read(found["truststore.jks"], jks)
     pkcs12.load_pkcs12(found["truststore.p12"], p12.encode())
     return pkcs12.load_pkcs12(found["keystore.p12"], p12.encode()).key is not None
 
@@ -95,7 +95,7 @@ def test_looking_again_writes_nothing() -> None:
     reads = len(it.kube.reads)
     it.reconcile()
     assert it.kube.reads[reads:] == []
-    it.now += OPENED_EVERY
+    it.now += LOOKED_AT_EVERY
     settle(it)
     assert it.kube.reads[reads:] == ["get secrets shop/web-tls", "get secrets shop/store-password"]
     again = Operator(it.kube, it.world, now=it.now)
@@ -153,7 +153,7 @@ def test_a_change_of_the_spec_is_made_good_without_a_new_certificate(
     assert it.status()["revision"] == 1
     assert it.conditions() == GOOD
     writes = list(it.kube.writes)
-    it.now += OPENED_EVERY
+    it.now += LOOKED_AT_EVERY
     settle(it)
     assert it.kube.writes == writes
 
@@ -211,7 +211,7 @@ def test_a_new_password_is_seen_within_the_hour_where_its_secret_is_not_watched(
     settle(it)
     password(it.kube, "better")
     assert WEB not in it.queued
-    it.now += OPENED_EVERY - timedelta(seconds=1)
+    it.now += LOOKED_AT_EVERY - timedelta(seconds=1)
     assert it.reconcile() == 1.0
     assert opens(data(it), "changeit", "changeit")
     it.now += timedelta(seconds=1)
@@ -284,7 +284,7 @@ def test_a_password_that_went_away_leaves_the_certificate_ready() -> None:
     settle(it)
     before = data(it)
     it.kube.remove("secrets", "store-password")
-    it.now += OPENED_EVERY
+    it.now += LOOKED_AT_EVERY
     assert it.reconcile() == 5.0
     assert it.conditions() == {"Ready": ("True", "Ready"), "Issuing": ("False", NOT_FOUND)}
     assert data(it) == before
@@ -306,7 +306,7 @@ def test_a_secret_that_changes_before_it_is_opened_is_observed_anew() -> None:
     it = start()
     settle(it)
     before = data(it)
-    it.now += OPENED_EVERY
+    it.now += LOOKED_AT_EVERY
 
     def interfere(method: str, path: str) -> None:
         if method == "GET" and path.endswith("web-tls"):
@@ -335,6 +335,97 @@ def test_a_spec_that_changes_before_its_password_is_read_is_observed_anew() -> N
     assert {name for name in data(it) if "store." in name} == {"keystore.p12", "truststore.p12"}
 
 
+STAMPS = "certwright.dev/keystores-digest"
+
+
+def annotations(it: Operator) -> dict[str, str]:
+    secret = it.kube.get("secrets", "web-tls")
+    assert secret is not None
+    return dict(secret["metadata"]["annotations"])
+
+
+def annotate(it: Operator, **changes: str | None) -> None:
+    """Change annotations of the Secret as somebody else; None takes one away."""
+    secret = it.kube.get("secrets", "web-tls")
+    assert secret is not None
+    names = {f"certwright.dev/{word.replace('_', '-')}": value for word, value in changes.items()}
+    kept = {key: value for key, value in {**annotations(it), **names}.items() if value is not None}
+    it.kube.put("secrets", {**secret, "metadata": {**secret["metadata"], "annotations": kept}})
+
+
+def test_the_stamps_stand_on_the_secret_and_go_with_the_keystores() -> None:
+    it = start()
+    settle(it)
+    assert {part.partition("=")[0] for part in annotations(it)[STAMPS].split(",")} == FILES
+    change(it, keystores=JKS)
+    assert {part.partition("=")[0] for part in annotations(it)[STAMPS].split(",")} == {"keystore.jks", "truststore.jks"}
+    change(it)
+    assert STAMPS not in annotations(it)
+
+
+def taken_over() -> Operator:
+    """Keystores that somebody else has made: they bear no stamps. The process is a new one."""
+    it = start()
+    settle(it)
+    annotate(it, keystores_digest=None)
+    return Operator(it.kube, it.world, now=it.now)
+
+
+def test_keystores_without_stamps_are_taken_as_they_are() -> None:
+    it = taken_over()
+    before, writes = data(it), len(it.kube.writes)
+    settle(it)
+    it.now += LOOKED_AT_EVERY
+    settle(it)
+    assert (data(it), it.kube.writes[writes:]) == (before, [])
+
+
+def test_keystores_without_stamps_outlive_the_repair_of_something_else() -> None:
+    """From then on they bear stamps."""
+    it = taken_over()
+    before, writes = data(it), len(it.kube.writes)
+    annotate(it, alt_names=None)
+    settle(it)
+    assert it.kube.writes[writes:] == ["patch secrets shop/web-tls"]
+    assert data(it) == before
+    assert STAMPS in annotations(it)
+
+
+@pytest.mark.parametrize(
+    "meddle_with",
+    [
+        lambda it: password(it.kube, "better"),
+        lambda it: meddle(it, keystore_jks=b"rubbish"),
+        lambda it: meddle(it, truststore_p12=None),
+    ],
+    ids=["a password", "an entry that was changed", "an entry that is gone"],
+)
+def test_keystores_without_stamps_are_made_anew_when_something_changes(meddle_with: Any) -> None:
+    it = taken_over()
+    settle(it)
+    meddle_with(it)
+    it.now += LOOKED_AT_EVERY
+    settle(it)
+    secret = it.kube.get("secrets", "store-password")
+    assert secret is not None
+    now = base64.b64decode(secret["data"]["password"]).decode()
+    assert opens(data(it), now, now)
+    assert it.status()["revision"] == 1
+    assert STAMPS in annotations(it)
+
+
+def test_a_stamp_that_is_forged_makes_keystores_anew() -> None:
+    it = start()
+    settle(it)
+    before = data(it)
+    annotate(it, keystores_digest="keystore.jks=00,keystore.p12=00")
+    settle(it)
+    after = data(it)
+    assert opens(after, "changeit", "changeit")
+    assert {name for name in before if before[name] != after[name]} <= FILES
+    assert "=00" not in annotations(it)[STAMPS]
+
+
 def test_no_password_is_told_anywhere() -> None:
     with structlog.testing.capture_logs() as logs:
         it = start(keystores={"jks": {"create": True, "password": "hunter2-inline"}, **P12})
@@ -343,7 +434,7 @@ def test_no_password_is_told_anywhere() -> None:
         meddle(it, keystore_jks=b"rubbish", keystore_p12=b"rubbish")
         settle(it)
         it.kube.remove("secrets", "store-password")
-        it.now += OPENED_EVERY
+        it.now += LOOKED_AT_EVERY
         it.reconcile()
     secret = it.kube.get("secrets", "web-tls")
     assert secret is not None
