@@ -314,6 +314,22 @@ def time_zone_that_is_none(world: World, name: str) -> Case:
 
 
 @TABLE.row
+def request_that_is_none(world: World, name: str) -> Case:
+    command = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-subj", "/", "-addext", f"subjectAltName=DNS:{name}.example.test", "-keyout", "/dev/null"]
+    request = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    body = world.certificate(name, issuer="acme", csrSecretRef={"name": name})
+    del body["spec"]["dnsNames"]
+    return Case(
+        [world.secret(name, tls_csr="no request"), body],
+        "InvalidSpec",
+        ["spec.csrSecretRef", f"Secret {name}, tls.csr", "no certificate signing request in PEM"],
+        mend=[world.secret(name, tls_csr=request)],
+        heals_in=UNWATCHED,
+    )
+
+
+@TABLE.row
 def literal_subject_of_an_unknown_type(world: World, name: str) -> Case:
     return Case(
         [world.certificate(name, issuer="ca", literalSubject="CN=web,FOO=x")],

@@ -316,6 +316,26 @@ def test_a_key_that_is_named_is_the_one(env: Environment, space: str, row: str, 
     assert public[0] == public[1]
 
 
+@pytest.mark.parametrize("by", ["ca", "acme"])
+def test_a_request_of_somebody_else_s(env: Environment, space: str, tmp_path: Any, by: str) -> None:
+    """Made by openssl, with a key that never comes near the cluster."""
+    host, key = f"{by}-csr.example.test", tmp_path / "key.pem"
+    command = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-keyout", str(key)]
+    request = _openssl(*command, "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host},DNS:www.{host}")
+    named = {"csrSecretRef": {"name": f"{by}-csr"}, "usages": ["digital signature", "server auth"]}
+    apply(env, secret(space, f"{by}-csr", tls_csr=request), certificate(space, f"{by}-csr", issuer=by, **named))
+    body = wait_ready(env, space, f"{by}-csr")
+    found = read_secret(env, space, f"{by}-csr-tls")
+    assert found
+    assert set(found) == ({"tls.crt", "ca.crt"} if by == "ca" else {"tls.crt"})
+    assert _openssl("x509", "-noout", "-pubkey", given=found["tls.crt"]) == _openssl("pkey", "-in", str(key), "-pubout")
+    printed = _openssl("x509", "-noout", "-text", given=found["tls.crt"])
+    assert f"DNS:{host}" in printed
+    assert f"DNS:www.{host}" in printed
+    assert body["status"]["revision"] == 1
+    assert json.loads(env.kubectl("get", "secret", f"{by}-csr-tls", "-n", space, "-o", "json"))["type"] == "Opaque"
+
+
 def test_a_chain_verifies(env: Environment, space: str, tmp_path: Any) -> None:
     """By openssl, against the root alone: what is between is in the chain."""
     for row, root in (("usages", ""), ("acme", env.pebble.root_pem())):

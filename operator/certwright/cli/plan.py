@@ -15,7 +15,7 @@ from certwright.core.renewal import SPREAD, allowed_time, renewal_time, usual_ti
 from certwright.core.spread import fraction
 from certwright.core.validation import validate, validate_for_acme
 from certwright.errors import InvalidSpec
-from certwright.issuers.acme import ordered_names
+from certwright.issuers.asking import ordered_names
 from certwright.pki.certificate import CertificateFacts
 from certwright.reconcile.views import secret_view
 from certwright.resources.certificate import Certificate, Subject, parse_spec, parse_status
@@ -104,6 +104,7 @@ class Planner:
             problems.append(f"{issuer_plan.reference}: {issuer_plan.message}")
         proofs: list[Proof] = []
         if issuer and issuer.acme and not problems:
+            notes += ["the names are in the request that csrSecretRef names"] if spec.csr_ref else []
             proofs = self._prover.plan(issuer, issuer.acme, ordered_names(spec), meta)
             problems += [f"{proof.name}: {proof.problem}" for proof in proofs if proof.problem]
             notes += dict.fromkeys(proof.note for proof in proofs if proof.note)
@@ -205,6 +206,8 @@ def _secret_plan(observation: Observation, names: Names, now: datetime) -> Secre
 
 def _key(spec: CertificateSpec) -> str:
     key = spec.private_key
+    if spec.csr_ref:
+        return f"of the request in Secret {spec.csr_ref.name}, for {format_duration(spec.duration)}"
     if key.secret_ref:
         source = f"from Secret {key.secret_ref.name}, {key.secret_ref.key}"
         return f"{source}, {key.encoding}, for {format_duration(spec.duration)}"

@@ -73,7 +73,9 @@ def drift(observation: Observation, names: Names) -> Reason | None:
     Called for a Secret whose certificate is as wanted, so `facts.certificate` is there.
     """
     certificate, secret = observation.certificate, observation.secret
-    if secret is None or secret.facts.certificate is None or secret.facts.key is None:
+    if secret is None or secret.facts.certificate is None:
+        return None
+    if secret.facts.key is None and not certificate.spec.csr_ref:
         return None
     spec = certificate.spec
     wanted = {
@@ -115,8 +117,9 @@ def _no_longer_wanted(wanted: Tables, spec: CertificateSpec, names: Names, secre
 def _data_drift(spec: CertificateSpec, facts: SecretFacts) -> str | None:
     """What of the data has another form than is wanted; what is in keystores cannot be seen here."""
     encoding = spec.private_key.encoding
-    if facts.key and facts.key.encoding != encoding and facts.key.algorithm != "Ed25519":
-        return f"the key's encoding is {facts.key.encoding}, not {encoding}"
+    key = facts.key if spec.csr_ref is None else None
+    if key and key.encoding != encoding and key.algorithm != "Ed25519":
+        return f"the key's encoding is {key.encoding}, not {encoding}"
     entries = spec.outputs.entries(has_ca=facts.has_ca)
     if missing := entries.difference(facts.extras):
         return f"the Secret lacks {', '.join(sorted(missing))}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from certwright.core.observation import Observation
-    from certwright.resources.certificate import Certificate
+    from certwright.pki.secret import SecretFacts
+    from certwright.resources.certificate import Certificate, CertificateSpec
     from certwright.resources.names import Names
 
 MANUAL = "ManuallyTriggered"
@@ -29,19 +30,26 @@ def unusable(observation: Observation, names: Names) -> Reason | None:
     spec, secret = observation.certificate.spec, observation.secret
     if secret is None:
         return Reason("DoesNotExist", f"Secret {spec.secret_name} does not exist yet")
-    facts = secret.facts
-    if not facts.has_key or not facts.has_certificate:
+    return _no_pair(spec, secret.facts) or _written_for_another(observation, names) or _not_as_asked(observation, names)
+
+
+def _no_pair(spec: CertificateSpec, facts: SecretFacts) -> Reason | None:
+    """What is wrong with key and certificate; where somebody else has the key, with the certificate alone."""
+    has_key = facts.has_key or spec.csr_ref is not None
+    if not has_key or not facts.has_certificate:
         missing = " and ".join(
-            word for word, there in (("tls.key", facts.has_key), ("tls.crt", facts.has_certificate)) if not there
+            word for word, there in (("tls.key", has_key), ("tls.crt", facts.has_certificate)) if not there
         )
         return Reason("MissingData", f"Secret {spec.secret_name} has no {missing}")
+    if spec.csr_ref and facts.certificate:
+        return None
     if facts.certificate is None or facts.key is None:
         return Reason("InvalidKeyPair", f"Secret {spec.secret_name}: {facts.problem or 'it cannot be read'}")
     if not facts.key_matches_certificate:
         return Reason(
             "InvalidKeyPair", f"Secret {spec.secret_name}: tls.key is not the key of the certificate in tls.crt"
         )
-    return _written_for_another(observation, names) or _not_as_asked(observation, names)
+    return None
 
 
 def _written_for_another(observation: Observation, names: Names) -> Reason | None:
@@ -72,9 +80,9 @@ def _written_for_another(observation: Observation, names: Names) -> Reason | Non
 def _not_as_asked(observation: Observation, names: Names) -> Reason | None:
     """What of the request changed since the certificate was issued."""
     spec, secret = observation.certificate.spec, observation.secret
-    if secret is None or secret.facts.certificate is None or secret.facts.key is None:
+    if secret is None or secret.facts.certificate is None:
         return None  # pragma: no cover - `unusable` has looked
-    wrong_key = mismatch(spec.private_key, secret.facts.key)
+    wrong_key = mismatch(spec.private_key, secret.facts.key) if secret.facts.key and not spec.csr_ref else None
     if wrong_key:
         return Reason("SecretMismatch", f"spec.privateKey changed: {wrong_key}")
     public_ca = observation.issuer.type in {"acme", ""}

@@ -133,7 +133,8 @@ def _base(observation: Observation) -> dict[str, Any]:
     """What is there, with the certificate's dates as they are now."""
     certificate, secret = observation.certificate, observation.secret
     status = dict(certificate.status.raw)
-    facts = secret.facts.certificate if secret and secret.facts.key_matches_certificate else None
+    whole = secret and (secret.facts.key_matches_certificate or certificate.spec.csr_ref)
+    facts = secret.facts.certificate if secret and whole else None
     if facts is None or is_temporary(facts):
         _drop(status, "notBefore", "notAfter", "renewalTime")
         return status

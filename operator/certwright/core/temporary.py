@@ -16,6 +16,6 @@ def temporary_wanted(observation: Observation, names: Names) -> bool:
     that is merely old, or another issuer's, serves better.
     """
     certificate, secret = observation.certificate, observation.secret
-    asked = certificate.meta.annotations.get(names.issue_temporary) == "true"
+    asked = certificate.meta.annotations.get(names.issue_temporary) == "true" and certificate.spec.csr_ref is None
     under_way = certificate.status.order is not None
     return asked and under_way and not (secret and secret.facts.key_matches_certificate)

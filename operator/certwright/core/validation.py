@@ -24,6 +24,7 @@ from certwright.resources.renewal import DISABLED, POLICIES
 
 if TYPE_CHECKING:
     from certwright.resources.certificate import CertificateSpec
+    from certwright.resources.meta import SecretRef
     from certwright.resources.names import Names
 
 COMMON_NAME_LIMIT = 64
@@ -46,7 +47,10 @@ def validate(spec: CertificateSpec, names: Names) -> None:
             f"{spec.unsupported[0]}: this version does not support it; remove the field", reason="NotSupported"
         )
     _references(spec, names)
-    _subject_names(spec)
+    if spec.csr_ref:
+        _request_alone(spec, spec.csr_ref)
+    else:
+        _subject_names(spec)
     _key(spec)
     canonical(spec.usages, is_ca=spec.is_ca)
     distinguished_name(spec)  # before an order is spent on what no request can hold
@@ -101,6 +105,32 @@ def dns_name_problem(name: str, *, wildcard: bool) -> str | None:
     elif _is_ip(bare):
         problem = "is an IP address; put it under spec.ipAddresses"
     return problem
+
+
+def _request_alone(spec: CertificateSpec, reference: SecretRef) -> None:
+    """A request that somebody else made says all that is in it, and its key is not ours."""
+    if not reference.name:
+        raise InvalidSpec("spec.csrSecretRef.name: missing; name the Secret with the certificate signing request")
+    said = (
+        (spec.common_name, "commonName"),
+        (spec.literal_subject, "literalSubject"),
+        (spec.subject != Subject(), "subject"),
+        (spec.dns_names, "dnsNames"),
+        (spec.ip_addresses, "ipAddresses"),
+        (spec.uris, "uris"),
+        (spec.email_addresses, "emailAddresses"),
+        (spec.other_names, "otherNames"),
+        (spec.name_constraints, "nameConstraints"),
+        (spec.must_staple, "mustStaple"),
+        (spec.signature_algorithm, "signatureAlgorithm"),
+        (spec.private_key.secret_ref, "privateKey.secretRef"),
+    )
+    for value, name in said:
+        if value:
+            raise InvalidSpec(f"spec.{name}: means nothing with csrSecretRef, which says it all; remove one of them")
+    for wanted, name in ((spec.outputs.keystores, "keystores"), (spec.outputs.formats, "additionalOutputFormats")):
+        if wanted:
+            raise InvalidSpec(f"spec.{name}: cannot be made without the key, which csrSecretRef leaves where it is")
 
 
 def _references(spec: CertificateSpec, names: Names) -> None:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from certwright.acme.problem_types import AccountDoesNotExist, Gone, OrderNotReady
 from certwright.errors import ChallengeFailed, InvalidSpec, Retryable, Terminal, Throttled
-from certwright.issuers import proving
+from certwright.issuers import asking, proving
 from certwright.issuers.base import Issued, OrderLost, Outcome, Pending, Planned, Report, Request
 from certwright.issuers.flight import Flight
-from certwright.pki import chain, csr
-from certwright.pki.subject import asked_common_name
+from certwright.pki import chain
 from certwright.resources.order import ChallengeState, Record
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from certwright.issuers.acme_accounts import Accounts
     from certwright.issuers.next_key import NextKeys
     from certwright.issuers.solver_set import SolverSets
-    from certwright.resources.certificate import Certificate, CertificateSpec
+    from certwright.resources.certificate import Certificate
     from certwright.resources.issuer import AcmeSpec, Issuer
     from certwright.resources.names import ObjectKey
 
@@ -135,7 +134,7 @@ class Acme:
         if closed and closed.until > request.now:
             raise Throttled(closed.message, until=closed.until, reason=closed.reason)
         certificate = request.certificate
-        names = ordered_names(certificate.spec)
+        names = asking.names_to_order(self._next_keys, certificate)
         routes = proving.route(self._solver_sets.of(issuer, spec, certificate.meta), names)
         order = self._new_order(issuer, client, request, names)
         authorizations = client.authorizations(order.authorizations, executor=self._executor)
@@ -231,10 +230,9 @@ class Acme:
             polled = True
 
     def _finalize(self, client: AcmeClient, flight: Flight, request: Request) -> None:
-        spec = request.certificate.spec
-        key = self._next_keys.lay(request.certificate)
+        asked = asking.to_finalize(self._next_keys, request.certificate)
         try:
-            self._take(flight, client.finalize(flight.order, csr.make_csr(spec, key)))
+            self._take(flight, client.finalize(flight.order, asked.request))
         except OrderNotReady:  # finalized before a crash, or by a reply that was lost
             self._take(flight, client.order(flight.order.url))
             if flight.order.status == "ready":
@@ -242,16 +240,16 @@ class Acme:
 
     def _collect(self, client: AcmeClient, flight: Flight, request: Request) -> Issued:
         certificate = request.certificate
-        key = self._next_keys.find(certificate)
-        if key is None or flight.order.certificate is None:
-            what = "the private key it was finalized with is gone" if key is None else "the CA names no certificate"
+        asked = asking.finalized(self._next_keys, certificate)
+        if asked is None or flight.order.certificate is None:
+            what = "the private key it was finalized with is gone" if asked is None else "the CA names no certificate"
             raise OrderLost(f"the order is valid, but {what}")
         pem = client.certificate(flight.order.certificate).pem
-        problem = chain.problem(pem, key, now=request.now)
+        problem = chain.problem(pem, asked.key_digest, now=request.now)
         if problem:
             # An order made at once would most likely bring the same, and count against the CA's limits.
             raise Terminal(f"the CA's certificate cannot be used: {problem}", reason="InvalidCertificate")
-        return Issued(chain=pem, ca=b"", key=key)
+        return Issued(chain=pem, ca=b"", key=asked.key)
 
     def _refused(self, client: AcmeClient, flight: Flight) -> ChallengeFailed:
         """The fault of an order that is invalid, with what the CA said of each name."""
@@ -280,13 +278,6 @@ class Acme:
     def _pending(self, flight: Flight, seconds: float) -> Pending:
         lasting = time.monotonic() - flight.since >= LASTING
         return Pending(flight.journal(), seconds, proving.progress(flight), lasting=lasting)
-
-
-def ordered_names(spec: CertificateSpec) -> list[str]:
-    """The names of an order: DNS names and addresses, and the common name, which CAs take from among them."""
-    common_name = asked_common_name(spec)
-    common = [common_name] if common_name else []
-    return list(dict.fromkeys(name.lower() for name in (*spec.dns_names, *spec.ip_addresses, *common)))
 
 
 def _spec(issuer: Issuer) -> AcmeSpec:

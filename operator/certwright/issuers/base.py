@@ -50,11 +50,11 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """The certificate. PEM; `ca` is empty where the issuer has none to give."""
+    """The certificate. PEM; `ca` is empty where the issuer has none to give, `key` None where somebody else has it."""
 
     chain: bytes
     ca: bytes
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey | None = field(repr=False)
 
 
 class OrderLost(Retryable):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from certwright.errors import InvalidSpec, Terminal
+from certwright.issuers import asking
 from certwright.issuers.base import Issued, Outcome, Report, Request
 from certwright.kube import secrets
-from certwright.pki import csr, signing
+from certwright.pki import signing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,9 +48,9 @@ class Ca:
             raise Terminal(f"{issuer.reference} is not a CA issuer")
         authority = self._authority(issuer, request.now)
         spec = request.certificate.spec
-        key = self._next_keys.passing(request.certificate)
+        asked = asking.at_once(self._next_keys, request.certificate)
         bundle = signing.sign(
-            csr.make_csr(spec, key),
+            asked.request,
             spec,
             authority,
             now=request.now,
@@ -57,7 +58,7 @@ class Ca:
             ocsp_servers=issuer.ca.ocsp_servers,
             issuing_certificate_urls=issuer.ca.issuing_certificate_urls,
         )
-        return Issued(chain=bundle.chain_pem, ca=bundle.ca_pem, key=key)
+        return Issued(chain=bundle.chain_pem, ca=bundle.ca_pem, key=asked.key)
 
     def _authority(self, issuer: Issuer, now: datetime) -> signing.Authority:
         if issuer.ca is None:  # pragma: no cover - chosen by type

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from certwright.errors import InvalidSpec
 from certwright.kube import secrets
 from certwright.kube.faults import AlreadyExists
-from certwright.pki import keys
+from certwright.pki import csr, keys
 from certwright.resources.names import CERTIFICATE
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from certwright.kube.client import Kube
     from certwright.pki.keys import PrivateKey
     from certwright.resources.certificate import Certificate
@@ -141,25 +143,43 @@ class NextKeys:
 
     def _named(self, certificate: Certificate, reference: SecretRef) -> PrivateKey:
         """The key in the Secret that the spec takes it from, which is one of the Certificate's own namespace."""
-        namespace, field = certificate.meta.namespace, "spec.privateKey.secretRef"
-        secret = secrets.get(self._kube, namespace, reference.name)
-        if secret is None:
-            raise InvalidSpec(
-                f"{field}: there is no Secret {reference.name} in namespace {namespace}; create it with the key in PEM",
-                reason="SecretNotFound",
-            )
-        pem = secret.data.get(reference.key)
-        if not pem:
-            have = ", ".join(sorted(secret.data)) or "none"
-            raise InvalidSpec(
-                f"{field}: Secret {reference.name} has no value under {reference.key!r}; the keys it has: {have}",
-                reason="SecretNotFound",
-            )
+        field = "spec.privateKey.secretRef"
+        pem = self._value(certificate, reference, field, "the key in PEM")
         key = keys.load(pem, f"{field}: Secret {reference.name}, {reference.key}")
         wrong = keys.mismatch(certificate.spec.private_key, keys.facts(key))
         if wrong:
             raise InvalidSpec(f"{field}: Secret {reference.name}: {wrong}; change it, or spec.privateKey")
         return key
+
+    def named_request(self, certificate: Certificate) -> x509.CertificateSigningRequest | None:
+        """The request that somebody else made, in a Secret that the spec names; None where it names none.
+
+        Raises:
+            InvalidSpec: It is not there, cannot be read, or is not signed by its key.
+        """
+        reference, field = certificate.spec.csr_ref, "spec.csrSecretRef"
+        if reference is None:
+            return None
+        pem = self._value(certificate, reference, field, "the certificate signing request in PEM")
+        return csr.load_pem_csr(pem, f"{field}: Secret {reference.name}, {reference.key}")
+
+    def _value(self, certificate: Certificate, reference: SecretRef, field: str, what: str) -> bytes:
+        """A value of a Secret of the Certificate's own namespace."""
+        namespace = certificate.meta.namespace
+        secret = secrets.get(self._kube, namespace, reference.name)
+        if secret is None:
+            raise InvalidSpec(
+                f"{field}: there is no Secret {reference.name} in namespace {namespace}; create it with {what}",
+                reason="SecretNotFound",
+            )
+        value = secret.data.get(reference.key)
+        if not value:
+            have = ", ".join(sorted(secret.data)) or "none"
+            raise InvalidSpec(
+                f"{field}: Secret {reference.name} has no value under {reference.key!r}; the keys it has: {have}",
+                reason="SecretNotFound",
+            )
+        return value
 
     def _present(self, certificate: Certificate) -> PrivateKey | None:
         """The key in the TLS Secret; None when there is none."""

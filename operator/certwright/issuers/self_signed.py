@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from certwright.errors import Terminal
+from certwright.errors import InvalidSpec, Terminal
 from certwright.issuers.base import Issued, Outcome, Report, Request
 from certwright.pki import signing
 
@@ -33,6 +33,8 @@ class SelfSigned:
         """Sign at once."""
         if issuer.self_signed is None:  # pragma: no cover - chosen by type
             raise Terminal(f"{issuer.reference} is not selfSigned")
+        if request.certificate.spec.csr_ref:
+            raise InvalidSpec("spec.csrSecretRef: a selfSigned issuer needs the key itself; use another issuer")
         key = self._next_keys.passing(request.certificate)
         bundle = signing.self_sign(
             request.certificate.spec,

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from certwright.pki.keys import PrivateKey
-
 LENGTH_LIMIT = 32
 """Certificates; real chains have two to four."""
 UNREADABLE = (
@@ -101,12 +99,12 @@ def bundle(chain: Sequence[x509.Certificate]) -> Bundle:
     return Bundle(b"".join(shown), blocks[-1])
 
 
-def problem(pem: bytes, key: PrivateKey, *, now: datetime) -> str | None:
+def problem(pem: bytes, key_digest: str, *, now: datetime) -> str | None:
     """Why a CA's answer cannot be used with a key; None when it can.
 
     Args:
         pem: The chain as the CA gave it, leaf first (RFC 8555 9.1).
-        key: The key that the request was made with.
+        key_digest: Of the public key that the request was made with, see `keys.public_digest`.
         now: The moment, UTC.
     """
     try:
@@ -116,7 +114,7 @@ def problem(pem: bytes, key: PrivateKey, *, now: datetime) -> str | None:
         return fault.message
     except UNREADABLE:
         return "the first certificate cannot be read"
-    if digest != public_digest(key.public_key()):
+    if digest != key_digest:
         return "the first certificate is not for the key of the request"
     if end <= now:
         return f"the certificate has expired at {format_time(end)}"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certwright.errors import InvalidSpec
 from certwright.pki import constraints, subject, usages
 from certwright.pki.chain import UNREADABLE
-from certwright.pki.keys import signature_hash
+from certwright.pki.keys import PEM_LIMIT, signature_hash
 
 if TYPE_CHECKING:
     from certwright.pki.keys import PrivateKey
@@ -69,3 +69,38 @@ def load_csr(der: bytes) -> x509.CertificateSigningRequest:
     if not proven:
         raise InvalidSpec("the certificate signing request is not signed by the key it names")
     return request
+
+
+def load_pem_csr(pem: bytes, where: str) -> x509.CertificateSigningRequest:
+    """Read a request that somebody else made, and see that whoever made it has the key.
+
+    Args:
+        pem: PEM.
+        where: Where it was found, for the message.
+
+    Raises:
+        InvalidSpec: It cannot be read, or its signature does not hold.
+    """
+    begin = pem.find(b"-----BEGIN")
+    if begin < 0 or len(pem) > PEM_LIMIT:
+        raise InvalidSpec(f"{where}: there is no certificate signing request in PEM; put one there")
+    try:
+        return load_csr(x509.load_pem_x509_csr(pem).public_bytes(Encoding.DER))
+    except UNREADABLE:
+        raise InvalidSpec(f"{where}: the certificate signing request cannot be read") from None
+    except InvalidSpec as fault:
+        raise InvalidSpec(f"{where}: {fault.message}") from None
+
+
+def alternative_names(request: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
+    """The alternative names of a request; none where it has none.
+
+    Raises:
+        InvalidSpec: They cannot be read.
+    """
+    try:
+        return list(request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return []
+    except UNREADABLE as fault:
+        raise InvalidSpec(f"the certificate signing request cannot be read: {str(fault)[:120]}") from None

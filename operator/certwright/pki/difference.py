@@ -45,6 +45,8 @@ def describe_difference(spec: CertificateSpec, facts: CertificateFacts, *, fuzzy
     Raises:
         InvalidSpec: A value of the spec cannot be in a certificate.
     """
+    if spec.csr_ref:  # names and key are those of the request, which is not known here
+        return None if fuzzy else _granted(spec, facts)
     return _proven(spec, facts) if fuzzy else _exact(spec, facts)
 
 
@@ -88,6 +90,7 @@ def _rarely(spec: CertificateSpec) -> dict[str, object]:
         else (),
         "mustStaple": spec.must_staple,
         "signatureAlgorithm": spec.signature_algorithm,
+        "request": [asked.name, asked.key] if (asked := spec.csr_ref) else (),
         "keyFrom": [taken.name, taken.key] if (taken := spec.private_key.secret_ref) else (),
     }
     return {field: value for field, value in rarely.items() if value}
@@ -133,14 +136,20 @@ def _beyond_the_subject(spec: CertificateSpec, facts: CertificateFacts) -> str |
         ("uris", spec.uris, facts.uris),
         ("emailAddresses", spec.email_addresses, facts.emails),
         ("otherNames", _other_names(spec), rare.other_names),
-        ("usages", canonical(spec.usages, is_ca=spec.is_ca), facts.usages),
         ("nameConstraints", wanted_limits, rare.constraints),
     ]
-    difference = _first(rows)
-    if difference is None and spec.is_ca != facts.is_ca:
-        difference = f"spec.isCA: it is {'a CA' if facts.is_ca else 'no CA'}"
+    difference = _first(rows) or _granted(spec, facts)
     if difference is None and spec.must_staple != rare.must_staple:
         difference = f"spec.mustStaple: it {'has' if rare.must_staple else 'has not'} the extension"
+    return difference
+
+
+def _granted(spec: CertificateSpec, facts: CertificateFacts) -> str | None:
+    """What an issuer grants whatever the request says."""
+    usages = canonical(spec.usages, is_ca=spec.is_ca)
+    difference = _first([("usages", usages, facts.usages)])
+    if difference is None and spec.is_ca != facts.is_ca:
+        difference = f"spec.isCA: it is {'a CA' if facts.is_ca else 'no CA'}"
     return difference
 
 

@@ -51,18 +51,20 @@ class SecretFacts:
 
 
 def tls_secret_data(
-    spec: CertificateSpec, key: PrivateKey, *, chain_pem: bytes, ca_pem: bytes = b""
+    spec: CertificateSpec, key: PrivateKey | None, *, chain_pem: bytes, ca_pem: bytes = b""
 ) -> dict[str, bytes]:
     """The data of a TLS Secret but for its keystores; `ca.crt` only where the issuer gave one.
 
     Args:
         spec: Says how the key is encoded, and what is wanted beside PEM.
-        key: The certificate's key.
+        key: The certificate's key; None where somebody else has it.
         chain_pem: Leaf first.
         ca_pem: Empty when there is none.
     """
-    key_pem = keys.encode(key, spec.private_key.encoding)
-    data = {KEY: key_pem, CHAIN: chain_pem, **formats.entries(spec.outputs.formats, key_pem, chain_pem)}
+    data = {CHAIN: chain_pem}
+    if key:
+        key_pem = keys.encode(key, spec.private_key.encoding)
+        data |= {KEY: key_pem, **formats.entries(spec.outputs.formats, key_pem, chain_pem)}
     return {**data, CA: ca_pem} if ca_pem else data
 
 

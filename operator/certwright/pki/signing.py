@@ -14,7 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from certwright.errors import InvalidSpec
 from certwright.pki import chain, constraints, keys, usages
 from certwright.pki.authority import Authority, key_identifier, load_authority, must_allow_ca
-from certwright.pki.csr import MUST_STAPLE, load_csr, make_csr
+from certwright.pki.csr import MUST_STAPLE, alternative_names, load_csr, make_csr
 from certwright.pki.values import encodable
 from certwright.resources.values import format_time
 
@@ -168,14 +168,9 @@ def _begun(
         public_key=request.public_key(),
         serial_number=x509.random_serial_number() if serial is None else serial,
     )
-    try:
-        alternatives = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        pass
-    except chain.UNREADABLE as fault:
-        raise InvalidSpec(f"the certificate signing request cannot be read: {str(fault)[:120]}") from None
-    else:
-        builder = builder.add_extension(alternatives, critical=not request.subject.rdns)
+    names = alternative_names(request)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not request.subject.rdns)
     extensions: Extensions = [
         (x509.BasicConstraints(ca=terms.is_ca, path_length=None), True),
         (x509.SubjectKeyIdentifier.from_public_key(request.public_key()), False),

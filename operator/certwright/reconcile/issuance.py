@@ -175,12 +175,13 @@ class Issuance:
             return self._store_it(observation, issuer, outcome, now)
         words = Reason(reason.word, outcome.message) if isinstance(outcome, Pending) else reason
         if isinstance(outcome, Planned) or outcome.lasting:
+            named = certificate.spec.csr_ref is not None
             desired = statuses.ordering(
                 observation,
                 self._names,
                 reason=words,
                 order=outcome.order,
-                next_key_secret=self._next_keys.secret_name(certificate) if issuer.acme else "",
+                next_key_secret=self._next_keys.secret_name(certificate) if issuer.acme and not named else "",
                 now=now,
             )
             self._writer.write(observation, desired)

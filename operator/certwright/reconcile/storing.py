@@ -82,11 +82,13 @@ class Store:
         if observation.secret:
             return self._apply(certificate, data, annotate, stamp, kind=observation.secret.type)
         try:
-            return self._apply(certificate, data, annotate, stamp, kind=secrets.TLS)
+            # That type must have a tls.key, which somebody else has.
+            kind = secrets.OPAQUE if certificate.spec.csr_ref else secrets.TLS
+            return self._apply(certificate, data, annotate, stamp, kind=kind)
         except InvalidSpec:
             # One without our label is not watched, and the type that somebody gave it can never be changed.
             there = secrets.get(self._kube, certificate.meta.namespace, certificate.spec.secret_name)
-            if there is None or there.type == secrets.TLS:
+            if there is None or there.type == kind:
                 raise
             return self._apply(certificate, data, annotate, stamp, kind=there.type)
 
@@ -107,7 +109,8 @@ class Store:
             return None
         if secret.meta.resource_version != observation.secret.resource_version:
             raise Conflict(f"Secret {secret.meta.name} changed meanwhile")
-        key = keys.load(secret.data["tls.key"], f"Secret {secret.meta.name}")
+        where, ours = f"Secret {secret.meta.name}", certificate.spec.csr_ref is None
+        key = keys.load(secret.data["tls.key"], where) if ours else None
         chain, ca = secret.data["tls.crt"], secret.data.get("ca.crt", b"")
         data = tls_secret_data(certificate.spec, key, chain_pem=chain, ca_pem=ca)
         stores, stamp = self.keystores.entries(certificate, {**secret.data, **data}, secret.meta.annotations)

@@ -103,6 +103,7 @@ class CertificateSpec:
     must_staple: bool = False
     signature_algorithm: str = ""
     private_key: PrivateKeySpec = PrivateKeySpec()
+    csr_ref: SecretRef | None = None
     outputs: Outputs = NO_OUTPUTS
     secret_labels: Mapping[str, str] = None  # type: ignore[assignment] # filled in by __post_init__
     secret_annotations: Mapping[str, str] = None  # type: ignore[assignment]
@@ -152,7 +153,6 @@ LATER_FIELDS: Mapping[str, tuple[object, ...]] = {
     "restart": ([],),
     "copies": ({},),
     "fallbackIssuerRefs": ([],),
-    "csrSecretRef": ({},),
 }
 
 
@@ -191,6 +191,7 @@ def parse_spec(body: Mapping[str, Any]) -> CertificateSpec:
         must_staple=spec.flag("mustStaple"),
         signature_algorithm=spec.text("signatureAlgorithm"),
         private_key=_private_key(spec.part("privateKey")),
+        csr_ref=SecretRef.of(spec.part("csrSecretRef"), default_key="tls.csr"),
         outputs=parse_outputs(spec),
         secret_labels=template.table("labels"),
         secret_annotations=template.table("annotations"),

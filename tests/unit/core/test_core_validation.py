@@ -72,6 +72,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "privateKey": {"secretRef": {"name": "own"}},
         "signatureAlgorithm": "SHA512WithRSA",
     },
+    "a request that somebody else made": {"csrSecretRef": {"name": "request"}, "dnsNames": None, "privateKey": None},
+    "a request and what an issuer grants": {
+        "csrSecretRef": {"name": "request", "key": "x.csr"},
+        "dnsNames": None,
+        "usages": ["server auth"],
+        "isCA": True,
+        "duration": "100h",
+    },
     "a Secret with dots in its name": {"secretName": "web.example.com-tls"},
 }
 
@@ -163,6 +171,31 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a key of an odd size from a Secret": (
         {"privateKey": {"algorithm": "RSA", "size": 1000, "secretRef": {"name": "own"}}},
         "spec.privateKey.size: 1000 bits",
+    ),
+    "a request in a Secret without a name": (
+        {"csrSecretRef": {"key": "x"}, "dnsNames": None},
+        "spec.csrSecretRef.name: missing",
+    ),
+    "a request and names": ({"csrSecretRef": {"name": "x"}}, "spec.dnsNames: means nothing with csrSecretRef"),
+    "a request and a subject": (
+        {"csrSecretRef": {"name": "x"}, "dnsNames": None, "subject": {"countries": ["DE"]}},
+        "spec.subject: means nothing with csrSecretRef",
+    ),
+    "a request and a key": (
+        {"csrSecretRef": {"name": "x"}, "dnsNames": None, "privateKey": {"secretRef": {"name": "y"}}},
+        "spec.privateKey.secretRef: means nothing with csrSecretRef",
+    ),
+    "a request and a keystore": (
+        {
+            "csrSecretRef": {"name": "x"},
+            "dnsNames": None,
+            "keystores": {"jks": {"create": True, "password": "changeit"}},
+        },
+        "spec.keystores: cannot be made without the key",
+    ),
+    "a request and a format": (
+        {"csrSecretRef": {"name": "x"}, "dnsNames": None, "additionalOutputFormats": [{"type": "DER"}]},
+        "spec.additionalOutputFormats: cannot be made without the key",
     ),
     "an unknown policy": ({"renewal": {"policy": "Sometimes"}}, "spec.renewal.policy: 'Sometimes' is none of"),
     "windows without renewals": (

@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from certwright.acme.authorization import Authorization, Challenge
 from certwright.acme.identifier import Identifier
@@ -224,3 +228,12 @@ class FakeAccounts:
 
     def ensure(self, *_: object) -> Any:
         return self.report
+
+
+def a_request(*names: x509.GeneralName, common_name: str = "", key: Any = None) -> bytes:
+    """A certificate signing request as somebody else makes it, PEM."""
+    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
+    builder = x509.CertificateSigningRequestBuilder(x509.Name(subject))
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM)

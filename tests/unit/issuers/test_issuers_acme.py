@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
@@ -5,12 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from certwright.acme.problem_types import AccountDoesNotExist, OrderNotReady
 from certwright.acme.problems import Problem
 from certwright.core.desired import stamped_digest
 from certwright.errors import CertwrightError, ChallengeFailed, InvalidSpec, Retryable, Terminal, Throttled
-from certwright.issuers.acme import LASTING, Acme, ordered_names
+from certwright.issuers.acme import LASTING, Acme
+from certwright.issuers.asking import ordered_names
 from certwright.issuers.base import Issued, OrderLost, Outcome, Pending, Planned, Report, Request
 from certwright.issuers.next_key import NextKeys
 from certwright.pki.certificate import parse_chain
@@ -25,6 +28,7 @@ from unit.issuers.fake_ca import (
     FakeCa,
     FakeSolver,
     FakeSolvers,
+    a_request,
     another_keys_chain,
     root_only,
 )
@@ -601,3 +605,35 @@ def test_what_the_cluster_refuses_is_a_mistake_and_not_the_cas_refusal(bench: Be
 
     with pytest.raises(InvalidSpec, match="a policy refused the pod"):
         go_on()
+
+
+def test_an_order_for_a_request_of_somebody_else_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its names are ordered, it is sent as it is, and no key of ours is made."""
+    bench = Bench(monkeypatch)
+    pem = a_request(x509.DNSName("theirs.example.com"))
+    meta = {"namespace": "shop", "name": "request"}
+    bench.kube.put("secrets", {"metadata": meta, "data": {"tls.csr": base64.b64encode(pem).decode()}})
+    spec = {"csrSecretRef": {"name": "request"}, "dnsNames": []}
+    bench.certificate = parse_certificate(bench.kube.put("certificates", certificate_body(**spec)))
+    issued = bench.until(Issued)
+    facts, _ = parse_chain(issued.chain)
+    assert (issued.key, facts.dns_names) == (None, ("theirs.example.com",))
+    assert [str(name.value) for name in bench.ca.orders["https://ca.test/order/0"].identifiers] == [
+        "theirs.example.com"
+    ]
+    assert not [line for line in bench.kube.writes if "secrets" in line]
+
+
+def test_a_request_that_changes_while_its_order_goes_on_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    meta = {"namespace": "shop", "name": "request"}
+    pems = [a_request(x509.DNSName("theirs.example.com")) for _ in range(2)]
+    bench.kube.put("secrets", {"metadata": meta, "data": {"tls.csr": base64.b64encode(pems[0]).decode()}})
+    spec = {"csrSecretRef": {"name": "request"}, "dnsNames": []}
+    bench.certificate = parse_certificate(bench.kube.put("certificates", certificate_body(**spec)))
+    while "finalize" not in bench.ca.calls:
+        outcome = bench.advance()
+        bench.seconds += outcome.seconds if isinstance(outcome, Pending) else 0.0
+    bench.kube.put("secrets", {"metadata": meta, "data": {"tls.csr": base64.b64encode(pems[1]).decode()}})
+    with pytest.raises(Terminal, match="is not for the key of the request"):
+        bench.until(Issued)

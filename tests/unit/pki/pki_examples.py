@@ -34,6 +34,10 @@ def key(kind: PrivateKeySpec = EC256) -> keys.PrivateKey:
     return _key(kind)
 
 
+def digest_of(private: keys.PrivateKey) -> str:
+    return keys.facts(private).public_key_digest
+
+
 @cache
 def _key(kind: PrivateKeySpec) -> keys.PrivateKey:
     return keys.generate(kind)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from pki_examples import NOW, RSA, below, key, root_data, signed, spec
+from pki_examples import NOW, RSA, below, digest_of, key, root_data, signed, spec
 
 from certwright.errors import InvalidSpec
 from certwright.pki import chain
@@ -50,14 +50,16 @@ def test_a_root_alone_is_chain_and_ca() -> None:
     ],
 )
 def test_problems(pem: bytes, text: str | None) -> None:
-    found = chain.problem(pem, key(), now=NOW)
+    found = chain.problem(pem, digest_of(key()), now=NOW)
     assert found == text if text is None else (found or "").startswith(text)
 
 
 def test_problems_of_key_and_date() -> None:
-    assert chain.problem(CHAIN, key(RSA), now=NOW) == "the first certificate is not for the key of the request"
+    assert (
+        chain.problem(CHAIN, digest_of(key(RSA)), now=NOW) == "the first certificate is not for the key of the request"
+    )
     late = NOW + timedelta(days=90)
-    assert chain.problem(CHAIN, key(), now=late) == "the certificate has expired at 2027-02-22T12:00:00Z"
+    assert chain.problem(CHAIN, digest_of(key()), now=late) == "the certificate has expired at 2027-02-22T12:00:00Z"
 
 
 def test_split_says_where() -> None:

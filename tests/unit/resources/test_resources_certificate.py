@@ -166,6 +166,12 @@ def test_a_key_is_taken_from_a_secret(more: dict[str, Any], wanted: PrivateKeySp
     assert spec_of(privateKey={"secretRef": {}}).private_key == PrivateKeySpec()
 
 
+def test_a_request_is_named() -> None:
+    assert spec_of(csrSecretRef={"name": "x"}).csr_ref == SecretRef("x", "tls.csr")
+    assert spec_of(csrSecretRef={"name": "x", "key": "y"}).csr_ref == SecretRef("x", "y")
+    assert spec_of(csrSecretRef={}).csr_ref is None
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "the spec is a list": ({"spec": []}, "spec: must be an object"),
     "names are one text": ({"spec": {**LEAST, "dnsNames": "a"}}, "spec.dnsNames: must be a list"),
