@@ -263,7 +263,7 @@ def _related(text: str) -> list[ProcessHandle]:
 
 
 def _until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if condition():
             return True
